@@ -1,0 +1,339 @@
+"""Interactions and feedback to and from the attributes that carry them over the wire, and to the JSON that people read.
+
+Each direction is written once, beside its inverse; `interaction_from_attributes(interaction_attributes(x))` gives x back.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, cast
+
+from rlhf_otel import semconv as s
+from rlhf_otel.records import Feedback, FeedbackKind, Interaction, Message, Part
+
+Attributes = dict[str, Any]
+
+# Field of the record -> name on the wire, for everything that is a plain value with the default None.
+_INTERACTION_FIELDS: Mapping[str, str] = {
+    "request_model": s.REQUEST_MODEL,
+    "response_model": s.RESPONSE_MODEL,
+    "response_id": s.RESPONSE_ID,
+    "stream_end": s.STREAM_END,
+    "stream_chunks": s.STREAM_CHUNKS,
+    "stream_max_gap_s": s.STREAM_MAX_GAP,
+    "time_to_first_chunk_s": s.RESPONSE_TIME_TO_FIRST_CHUNK,
+    "time_to_first_token_s": s.TIME_TO_FIRST_TOKEN,
+    "time_to_first_reasoning_s": s.TIME_TO_FIRST_REASONING,
+    "input_tokens": s.USAGE_INPUT_TOKENS,
+    "output_tokens": s.USAGE_OUTPUT_TOKENS,
+    "cached_tokens": s.USAGE_CACHE_READ_INPUT_TOKENS,
+    "cache_write_tokens": s.USAGE_CACHE_WRITE_INPUT_TOKENS,
+    "reasoning_tokens": s.USAGE_REASONING_OUTPUT_TOKENS,
+    "error_type": s.ERROR_TYPE,
+    "user": s.ENDUSER_ID,
+    "anonymous_user": s.ENDUSER_PSEUDO_ID,
+    "message_id": s.MESSAGE_ID,
+    "consent": s.CONSENT,
+}
+_CONTENT_FIELDS: Mapping[str, str] = {
+    "system": s.SYSTEM_INSTRUCTIONS,
+    "input": s.INPUT_MESSAGES,
+    "output": s.OUTPUT_MESSAGES,
+    "tools": s.TOOL_DEFINITIONS,
+}
+CONTENT_ATTRIBUTES = frozenset(_CONTENT_FIELDS.values())
+
+
+def dumps(value: Any) -> str:
+    """`value` as compact JSON, with the encoder that an SDK brought along where there is one."""
+    core = sys.modules.get("pydantic_core")
+    if core is not None:
+        try:
+            return cast("bytes", core.to_json(value)).decode()
+        except Exception:  # noqa: BLE001 - lone surrogates and foreign objects: the slow encoder below takes them
+            return json.dumps(value, separators=(",", ":"), default=str)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def interaction_attributes(interaction: Interaction) -> Attributes:
+    """The span attributes of `interaction`, as flat values that OpenTelemetry accepts."""
+    i = interaction
+    attributes: Attributes = {s.OPERATION_NAME: i.operation, s.PROVIDER_NAME: i.provider}
+    for name, key in _INTERACTION_FIELDS.items():
+        value = getattr(i, name)
+        if value is not None:
+            attributes[key] = value
+    if i.stream:
+        attributes[s.REQUEST_STREAM] = True
+    if i.usage_estimated:
+        attributes[s.USAGE_ESTIMATED] = True
+    if i.finish_reasons:
+        attributes[s.RESPONSE_FINISH_REASONS] = list(i.finish_reasons)
+    if i.retries:
+        attributes[s.HTTP_RESEND_COUNT] = i.retries
+    if (rate := i.tokens_per_second) is not None:
+        attributes[s.OUTPUT_TOKENS_PER_SECOND] = rate
+    if i.session is not None:
+        attributes[s.SESSION_ID] = attributes[s.CONVERSATION_ID] = i.session
+    if i.variant is not None:
+        attributes[s.VARIANT] = attributes[s.FEATURE_FLAG_VARIANT] = i.variant
+    for key, value in i.context.items():
+        attributes[s.CONTEXT + key] = _flat(value)
+    for name, key in _CONTENT_FIELDS.items():
+        value = getattr(i, name)
+        if value:
+            attributes[key] = dumps(value)
+    attributes.update((key, _flat(value)) for key, value in i.attributes.items())
+    return attributes
+
+
+def interaction_from_attributes(attributes: Mapping[str, Any], **envelope: Any) -> Interaction:
+    """The interaction that a span with these `attributes` tells of; `envelope` are the fields that the span itself has.
+
+    Takes the attributes of any emitter that speaks the GenAI conventions; what it does not know stays in `attributes`.
+    """
+    rest = dict(attributes)
+    fields: dict[str, Any] = {name: rest.pop(key) for name, key in _INTERACTION_FIELDS.items() if key in rest}
+    for name, key in _CONTENT_FIELDS.items():
+        fields[name] = _content(rest.pop(key)) if key in rest else None
+    rest.pop(s.OUTPUT_TOKENS_PER_SECOND, None)
+    conversation = rest.pop(s.CONVERSATION_ID, None)
+    fields["session"] = rest.pop(s.SESSION_ID, conversation)
+    variant = rest.pop(s.FEATURE_FLAG_VARIANT, None)
+    fields["variant"] = rest.pop(s.VARIANT, variant)
+    fields["operation"] = rest.pop(s.OPERATION_NAME, "")
+    fields["provider"] = rest.pop(s.PROVIDER_NAME, "")
+    fields["stream"] = bool(rest.pop(s.REQUEST_STREAM, False))
+    fields["usage_estimated"] = bool(rest.pop(s.USAGE_ESTIMATED, False))
+    fields["finish_reasons"] = tuple(rest.pop(s.RESPONSE_FINISH_REASONS, ()))
+    fields["retries"] = rest.pop(s.HTTP_RESEND_COUNT, 0)
+    fields["context"] = {k.removeprefix(s.CONTEXT): rest.pop(k) for k in tuple(rest) if k.startswith(s.CONTEXT)}
+    return Interaction(**{**fields, "attributes": rest, **envelope})
+
+
+def is_interaction(attributes: Mapping[str, Any]) -> bool:
+    """Whether a span with these attributes is a call to a model, and not a tool, an agent or plain HTTP."""
+    operation = attributes.get(s.OPERATION_NAME)
+    return operation in ("chat", "text_completion", "generate_content", "embeddings")
+
+
+_FEEDBACK_FIELDS: Mapping[str, str] = {
+    "id": s.FEEDBACK_ID,
+    "name": s.EVALUATION_NAME,
+    "kind": s.FEEDBACK_KIND,
+    "response_id": s.RESPONSE_ID,
+    "message_id": s.MESSAGE_ID,
+    "session": s.SESSION_ID,
+    "comment": s.EVALUATION_EXPLANATION,
+    "correction": s.FEEDBACK_CORRECTION,
+    "signal": s.FEEDBACK_SIGNAL,
+    "rater": s.ENDUSER_ID,
+    "source": s.FEEDBACK_SOURCE,
+    "annotator_kind": s.FEEDBACK_ANNOTATOR_KIND,
+    "step": s.FEEDBACK_STEP,
+    "chosen": s.FEEDBACK_CHOSEN,
+    "rejected": s.FEEDBACK_REJECTED,
+    "margin": s.FEEDBACK_MARGIN,
+    "position": s.FEEDBACK_POSITION,
+    "retracts": s.FEEDBACK_RETRACTS,
+}
+
+
+def feedback_attributes(feedback: Feedback) -> Attributes:
+    """The attributes of the `gen_ai.evaluation.result` event that carries `feedback`."""
+    f = feedback
+    attributes: Attributes = {}
+    for name, key in _FEEDBACK_FIELDS.items():
+        value = getattr(f, name)
+        if value is not None:
+            attributes[key] = value
+    if f.session is not None:
+        attributes[s.CONVERSATION_ID] = f.session
+    attributes.update(_value_attributes(f))
+    if f.scale is not None:
+        attributes[s.FEEDBACK_SCORE_MIN], attributes[s.FEEDBACK_SCORE_MAX] = (float(end) for end in f.scale)
+    if f.range is not None:
+        attributes[s.FEEDBACK_RANGE] = list(f.range)
+    if f.ranking:
+        attributes[s.FEEDBACK_RANKING] = list(f.ranking)
+    if f.target_start_ns:
+        attributes[s.FEEDBACK_TARGET_START] = f.target_start_ns
+    for key, value in f.metadata.items():
+        attributes[s.FEEDBACK_METADATA + key] = _flat(value)
+    return attributes
+
+
+def _value_attributes(f: Feedback) -> Attributes:
+    """A binary is a number with the word pass or fail, a number is a number, a word is a label, the rest is JSON."""
+    if isinstance(f.value, bool):
+        label = f.label or ("pass" if f.value else "fail")
+        return {s.EVALUATION_SCORE_VALUE: float(f.value), s.EVALUATION_SCORE_LABEL: label}
+    attributes: Attributes = {}
+    if isinstance(f.value, int | float):
+        attributes[s.EVALUATION_SCORE_VALUE] = float(f.value)
+    elif f.value is not None and f.value != f.label:
+        attributes[s.FEEDBACK_VALUE] = dumps(f.value)
+    if f.label is not None:
+        attributes[s.EVALUATION_SCORE_LABEL] = f.label
+    return attributes
+
+
+def feedback_from_attributes(attributes: Mapping[str, Any], **envelope: Any) -> Feedback:
+    """The feedback that an event with these attributes carries; `envelope` are trace_id, span_id and time_ns."""
+    rest = dict(attributes)
+    fields: dict[str, Any] = {name: rest.pop(key) for name, key in _FEEDBACK_FIELDS.items() if key in rest}
+    conversation = rest.pop(s.CONVERSATION_ID, None)
+    fields.setdefault("session", conversation)
+    low, high = rest.pop(s.FEEDBACK_SCORE_MIN, None), rest.pop(s.FEEDBACK_SCORE_MAX, None)
+    fields["scale"] = None if low is None or high is None else (low, high)
+    fields["label"] = rest.pop(s.EVALUATION_SCORE_LABEL, None)
+    fields["value"] = _value(rest, fields.get("kind"), fields["label"])
+    fields.setdefault("kind", _kind(fields))
+    if fields["kind"] == "binary":
+        fields["value"] = bool(fields["value"])
+        fields["label"] = None if fields["label"] in ("pass", "fail") else fields["label"]
+    fields["range"] = tuple(rest.pop(s.FEEDBACK_RANGE, ())) or None
+    fields["ranking"] = tuple(rest.pop(s.FEEDBACK_RANKING, ()))
+    fields["target_start_ns"] = rest.pop(s.FEEDBACK_TARGET_START, 0)
+    start = s.FEEDBACK_METADATA
+    fields["metadata"] = {k.removeprefix(start): v for k, v in rest.items() if k.startswith(start)}
+    fields.setdefault("name", "user_feedback")
+    fields.setdefault("id", f"{envelope.get('span_id', '')}:{fields['name']}:{envelope.get('time_ns', 0)}")
+    return Feedback(**{**fields, **envelope})
+
+
+def _value(rest: dict[str, Any], kind: str | None, label: str | None) -> Any:
+    if (number := rest.pop(s.EVALUATION_SCORE_VALUE, None)) is not None:
+        return int(number) if kind == "rating" and float(number).is_integer() else number
+    if (encoded := rest.pop(s.FEEDBACK_VALUE, None)) is not None:
+        return _json_or_text(encoded)
+    return label if kind == "categorical" else None
+
+
+def _kind(fields: Mapping[str, Any]) -> FeedbackKind:
+    """The kind of an event that another emitter made, from what it carries."""
+    if fields["value"] is not None:
+        return "binary" if fields["label"] in ("pass", "fail") and fields["value"] in (0, 1) else "score"
+    if fields["label"] is not None:
+        return "categorical"
+    return "comment"
+
+
+def text_of(messages: Iterable[Message] | None, role: str | None = None) -> str:
+    """The text parts of `messages` (of those with `role`), one after the other, a line break between messages."""
+    texts = (
+        "".join(str(part.get("content", "")) for part in message.get("parts", ()) if part.get("type") == "text")
+        for message in messages or ()
+        if role is None or message.get("role") == role
+    )
+    return "\n".join(text for text in texts if text)
+
+
+def prompt_text(interaction: Interaction) -> str:
+    """What the person asked last: the text of the last user message, else of the whole input."""
+    for message in reversed(interaction.input or ()):
+        if message.get("role") == "user" and (text := text_of([message])):
+            return text
+    return text_of(interaction.input)
+
+
+def response_text(interaction: Interaction) -> str:
+    """The text of the (first) answer."""
+    return text_of((interaction.output or ())[:1])
+
+
+def feedback_json(f: Feedback) -> dict[str, Any]:
+    """`f` as `show --json` prints it: the value as given, the score on a scale of 0 to 1."""
+    shown: dict[str, Any] = {
+        "id": f.id,
+        "name": f.name,
+        "kind": f.kind,
+        "value": f.value,
+        "score": f.score,
+        "label": f.label,
+        "comment": f.comment,
+        "rater": f.rater,
+        "source": f.source,
+        "time": iso(f.time_ns),
+        "metadata": dict(f.metadata),
+    }
+    optional = ("scale", "correction", "signal", "step", "range", "chosen", "rejected", "margin", "position", "ranking")
+    shown.update((name, value) for name in optional if (value := getattr(f, name)) not in (None, ()))
+    target = ("trace_id", "span_id", "response_id", "message_id", "session")
+    shown["target"] = {name: value for name in target if (value := getattr(f, name))}
+    return shown
+
+
+def interaction_json(i: Interaction, feedback: Sequence[Feedback] = ()) -> dict[str, Any]:
+    """`i` with the feedback on it as `traces --json` and `show --json` print it."""
+    plain = ("parent_span_id", "name", "operation", "provider", "request_model", "response_model", "response_id",
+             "session", "user", "stream", "stream_end", "stream_chunks", "stream_max_gap_s",
+             "time_to_first_chunk_s", "time_to_first_reasoning_s", "tokens_per_second", "input_tokens", "output_tokens",
+             "cached_tokens", "cache_write_tokens", "reasoning_tokens", "usage_estimated", "retries", "status",
+             "error_type", "error_message", "message_id", "variant", "consent")  # fmt: skip
+    return {
+        "span_id": i.span_id,
+        "trace_id": i.trace_id,
+        "start": iso(i.start_ns),
+        "duration_s": i.duration_s,
+        "ttft_s": i.time_to_first_token_s,
+        **{name: getattr(i, name) for name in plain},
+        "finish_reasons": list(i.finish_reasons),
+        "context": dict(i.context),
+        "implicit_score": mean_score(f for f in feedback if f.kind == "signal"),
+        "explicit_score": mean_score(f for f in feedback if f.kind in ("binary", "rating", "score", "categorical")),
+        "system": list(i.system or ()),
+        "messages": list(i.input or ()),
+        "output": list(i.output or ()),
+        "tools": list(i.tools or ()),
+        "prompt_text": prompt_text(i),
+        "response_text": response_text(i),
+        "feedback": [feedback_json(f) for f in feedback],
+        "attributes": dict(i.attributes),
+        "resource": dict(i.resource),
+    }
+
+
+def mean_score(feedback: Iterable[Feedback]) -> float | None:
+    """The mean of the scores on a scale of 0 to 1; None where nothing has one."""
+    scores = [score for f in feedback if (score := f.score) is not None]
+    return sum(scores) / len(scores) if scores else None
+
+
+def iso(time_ns: int) -> str:
+    """`time_ns` as ISO 8601 in UTC with microseconds."""
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=rest // 1000)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _flat(value: Any) -> Any:
+    """`value` itself where OpenTelemetry takes it as an attribute, else its JSON."""
+    if isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, list | tuple) and value and all(type(item) is type(value[0]) for item in value):
+        if isinstance(value[0], str | bool | int | float):
+            return list(value)
+    return dumps(value)
+
+
+def _content(value: Any) -> Any:
+    """Messages as other emitters write them: a JSON string or the structure itself."""
+    value = _json_or_text(value)
+    return value if isinstance(value, list | tuple) else [part for part in (_as_text_part(value),) if part]
+
+
+def _as_text_part(value: Any) -> Part | None:
+    return {"type": "text", "content": value} if isinstance(value, str) and value else None
+
+
+def _json_or_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

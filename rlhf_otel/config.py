@@ -1,0 +1,259 @@
+"""One table of settings, and where each effective value came from.
+
+An argument in code beats the environment, the environment beats `rlhf-otel.toml` (or `[tool.rlhf-otel]` in
+`pyproject.toml`) of the working directory, the file beats the default. OpenTelemetry's own variables keep their names;
+only what OpenTelemetry has no variable for is called `RLHF_OTEL_*`. The README's table is made from this one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DEFAULT_STORE = ".rlhf-otel/store.db"
+
+
+class ConfigError(ValueError):
+    """A setting has a value that it cannot have. The message names the setting, its source and what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table.
+
+    Attributes:
+        name: in code, in the file and, with dashes, as a flag of the launcher.
+        env: the environment variable.
+        default: what holds where nothing is said.
+        parse: turns the text of the variable into the value; raises ValueError.
+        takes: what the value may be, in words.
+        doc: what it does, in a sentence.
+    """
+
+    name: str
+    env: str
+    default: Any
+    parse: Callable[[str], Any]
+    takes: str
+    doc: str
+
+
+def _flag(text: str) -> bool:
+    word = text.strip().lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError(text)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(text)
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def _word(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        for word in words:
+            if text.strip().lower() == word.lower():
+                return word
+        raise ValueError(text)
+
+    return parse
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in (part.strip() for part in text.split(",")) if word)
+
+
+CAPTURE_MODES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
+
+
+def _capture(text: str) -> str:
+    """The conventions' modes in any case, and the plain yes and no of older instrumentations."""
+    try:
+        return _word(*CAPTURE_MODES)(text)
+    except ValueError:
+        return "SPAN_ONLY" if _flag(text) else "NO_CONTENT"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("enabled", "RLHF_OTEL_ENABLED", True, _flag, "true or false", "Record calls at all."),
+    Setting("endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", None, str, "a URL",
+            "Where OTLP goes. Without it, everything stays in the embedded store."),
+    Setting("protocol", "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", _word("http/protobuf", "grpc"),
+            "http/protobuf or grpc", "How OTLP travels."),
+    Setting("headers", "OTEL_EXPORTER_OTLP_HEADERS", None, str, "key=value,key=value",
+            "Headers of every OTLP request, such as the backend's key."),
+    Setting("service_name", "OTEL_SERVICE_NAME", None, str, "a name", "The name of the application in every backend."),
+    Setting("capture", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY", _capture,
+            "NO_CONTENT, SPAN_ONLY, EVENT_ONLY or SPAN_AND_EVENT", "Where prompts and answers are written."),
+    Setting("store", "RLHF_OTEL_STORE", None, str, "a path or :memory:",
+            f"The embedded store. Used when set, and at {DEFAULT_STORE} when no endpoint is."),
+    Setting("durability", "RLHF_OTEL_DURABILITY", "disk", _word("memory", "disk", "sync"), "memory, disk or sync",
+            "What survives a crash of the application."),
+    Setting("sample_rate", "RLHF_OTEL_SAMPLE_RATE", 1.0, _share, "a share from 0 to 1",
+            "The share of traces that is kept. Feedback is always kept."),
+    Setting("redact", "RLHF_OTEL_REDACT", True, _flag, "true or false",
+            "Replace provider keys and e-mail addresses before anything is stored or sent."),
+    Setting("providers", "RLHF_OTEL_PROVIDERS", ("all",), _words, "names with commas, or all",
+            "Which client libraries to instrument."),
+    Setting("metric_names", "RLHF_OTEL_METRIC_NAMES", "current", _word("current", "next"), "current or next",
+            "Which generation of the conventions' metric names to write."),
+    Setting("feedback_labels", "RLHF_OTEL_FEEDBACK_LABELS", ("user_feedback", "pass", "fail"), _words,
+            "words with commas", "Names and labels of feedback that metrics may carry; the rest counts as other."),
+    Setting("exit_timeout", "RLHF_OTEL_EXIT_TIMEOUT", 3.0, _positive, "seconds",
+            "The longest that the end of the process waits for the last batch."),
+    Setting("max_attribute_bytes", "RLHF_OTEL_MAX_ATTRIBUTE_BYTES", 0, int, "bytes, 0 for no limit",
+            "The longest that one attribute of message content may be; a longer one is cut and says so."),
+    Setting("log_level", "RLHF_OTEL_LOG_LEVEL", None, _word("debug", "info", "warning", "error"),
+            "debug, info, warning or error", "Print our own log to stderr from this level on."),
+    Setting("queue_size", "OTEL_BSP_MAX_QUEUE_SIZE", 32_768, _count, "a count",
+            "How many ended spans may wait for the export thread."),
+    Setting("batch_size", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, _count, "a count", "How many spans go out at once."),
+    Setting("batch_delay_ms", "OTEL_BSP_SCHEDULE_DELAY", 500.0, _positive, "milliseconds",
+            "How long the first span of a batch waits for company."),
+    Setting("feedback_queue_size", "OTEL_BLRP_MAX_QUEUE_SIZE", 32_768, _count, "a count",
+            "How many feedback events may wait for the export thread."),
+    Setting("feedback_batch_size", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", 512, _count, "a count",
+            "How many feedback events go out at once."),
+    Setting("feedback_batch_delay_ms", "OTEL_BLRP_SCHEDULE_DELAY", 500.0, _positive, "milliseconds",
+            "How long the first feedback event of a batch waits for company."),
+)  # fmt: skip
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+# Switches of other instrumentations that say "no content"; we honour them, so that one switch is enough.
+PEER_OFF_SWITCHES: Mapping[str, str] = {
+    "TRACELOOP_TRACE_CONTENT": "false",
+    "OPENINFERENCE_HIDE_INPUTS": "true",
+    "OPENINFERENCE_HIDE_OUTPUTS": "true",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An effective value and its source: argument, environment, file or default."""
+
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """The effective settings, one attribute each by the names in `SETTINGS`; `values` has their sources."""
+
+    values: Mapping[str, Value]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.values[name].value
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def captures_content(self) -> bool:
+        """Whether any signal may carry prompts and answers."""
+        return bool(self.capture != "NO_CONTENT")
+
+    def is_set(self, name: str) -> bool:
+        """Whether somebody chose the value, rather than the default."""
+        return self.values[name].source != "default"
+
+
+def load(arguments: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """The effective settings.
+
+    Args:
+        arguments: what code passed, by setting name; None values count as not passed.
+        environ: stands for `os.environ`.
+
+    Raises:
+        ConfigError: a value is of the wrong kind, or a name is unknown.
+    """
+    environ = os.environ if environ is None else environ
+    given = {name: value for name, value in (arguments or {}).items() if value is not None}
+    path, file = _file()
+    for name in (*given, *file):
+        if name not in BY_NAME:
+            raise ConfigError(f"there is no setting {name!r}; `rlhf-otel config` lists them")
+    values = {setting.name: _resolve(setting, given, environ, file, path) for setting in SETTINGS}
+    values["capture"] = _with_peer_switches(values["capture"], environ)
+    return Config(values)
+
+
+def _resolve(
+    setting: Setting, given: Mapping[str, Any], environ: Mapping[str, str], file: Mapping[str, Any], path: str
+) -> Value:
+    if setting.name in given:
+        return Value(_parsed(setting, given[setting.name], "argument"), "argument")
+    if environ.get(setting.env, "") != "":
+        return Value(_parsed(setting, environ[setting.env], setting.env), setting.env)
+    if setting.name in file:
+        return Value(_parsed(setting, file[setting.name], path), path)
+    return Value(setting.default, "default")
+
+
+def _parsed(setting: Setting, raw: Any, source: str) -> Any:
+    if isinstance(raw, list | tuple):
+        raw = ",".join(map(str, raw))
+    try:
+        return setting.parse(raw if isinstance(raw, str) else str(raw))
+    except (ValueError, OverflowError):
+        raise ConfigError(f"{setting.name} is {raw!r} (from {source}); it takes {setting.takes}") from None
+
+
+def _with_peer_switches(capture: Value, environ: Mapping[str, str]) -> Value:
+    if capture.source != "default":
+        return capture
+    for name, off in PEER_OFF_SWITCHES.items():
+        if environ.get(name, "").strip().lower() == off:
+            return Value("NO_CONTENT", name)
+    return capture
+
+
+def _file() -> tuple[str, Mapping[str, Any]]:
+    """The file of the working directory and its settings; an empty one where there is none."""
+    for name, table in (("rlhf-otel.toml", ()), ("pyproject.toml", ("tool", "rlhf-otel"))):
+        path = Path(name)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        if table and "[tool.rlhf-otel]" not in text:
+            continue
+        return name, _table(name, text, table)
+    return "", {}
+
+
+def _table(name: str, text: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        content: Any = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name} is not valid TOML: {error}") from None
+    for key in keys:
+        content = content.get(key, {})
+    return content if isinstance(content, Mapping) else {}

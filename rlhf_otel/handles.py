@@ -1,0 +1,91 @@
+"""Finds the handle of a call from whatever the application holds: the response, the stream, an id.
+
+The table is bounded and in memory. What has left it, or was never in this process, is found in the store.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from contextvars import ContextVar
+from typing import Any
+
+from rlhf_otel.records import Handle
+
+CAPACITY = 20_000
+"""How many calls are remembered by id; about 0.5 KB each."""
+
+_last: ContextVar[Handle | None] = ContextVar("rlhf_otel_last", default=None)
+_current: ContextVar[Handle | None] = ContextVar("rlhf_otel_current", default=None)
+_by_object: dict[int, tuple[weakref.ref[Any], Handle]] = {}
+_by_id: OrderedDict[str, Handle] = OrderedDict()
+_lock = threading.Lock()
+
+
+def remember(handle: Handle, *ids: str | None) -> None:
+    """Makes `handle` findable by its span id, its response id and further `ids`; the newest call wins an id."""
+    with _lock:
+        for key in (handle.span_id, handle.response_id, *ids):
+            if key:
+                _by_id[key] = handle
+                _by_id.move_to_end(key)
+        while len(_by_id) > CAPACITY:
+            _by_id.popitem(last=False)
+
+
+def attach(handle: Handle, result: object) -> None:
+    """Makes `handle` findable from `result` for as long as `result` lives, without touching it."""
+    key = id(result)
+    try:
+        _by_object[key] = (weakref.ref(result, lambda _: _by_object.pop(key, None)), handle)
+    except TypeError:
+        return  # an object that cannot be referred to weakly is found by its response id
+
+
+def find(key: str) -> Handle | None:
+    """The handle that goes by this span id, response id or message id in this process."""
+    return _by_id.get(key)
+
+
+def handle(result: object) -> Handle | None:
+    """The handle of the call that made `result`: a response, a stream, a chunk, a raw response or a parsed one.
+
+    Returns:
+        The handle, or None for an object that no recorded call returned.
+    """
+    if isinstance(result, Handle):
+        return result
+    entry = _by_object.get(id(result))
+    if entry is not None and entry[0]() is result:
+        return entry[1]
+    response_id = getattr(result, "id", None)
+    return _by_id.get(response_id) if isinstance(response_id, str) else None
+
+
+def last() -> Handle | None:
+    """The handle of the newest call that was begun in this thread or task; None before the first."""
+    return _last.get()
+
+
+def current() -> Handle | None:
+    """The handle of the call under way in this thread or task, as seen from inside it (a transport, a middleware)."""
+    return _current.get()
+
+
+def begin(handle: Handle) -> Any:
+    """Marks `handle` as under way here; returns what `leave` takes."""
+    _last.set(handle)
+    return _current.set(handle)
+
+
+def leave(token: Any) -> None:
+    """Ends what `begin` marked."""
+    _current.reset(token)
+
+
+def forget() -> None:
+    """Empties the table."""
+    with _lock:
+        _by_id.clear()
+        _by_object.clear()

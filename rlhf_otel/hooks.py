@@ -1,0 +1,136 @@
+"""The few places where upper floors plug into the engine, which knows none of them.
+
+The engine asks here for a tracer, tells here that a call began or ended, and offers here to have the rest of its work
+done later. `rlhf_otel.export` fills the slots in; until then everything is a no-op on OpenTelemetry's own defaults.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rlhf_otel.records import Feedback, Handle, Interaction
+
+logger = logging.getLogger("rlhf_otel")
+logger.addHandler(logging.NullHandler())
+
+Processor = Callable[["Interaction"], "Interaction | None"]
+"""Takes an interaction and returns it, changed or not. Returning None is the same as returning it unchanged."""
+
+Listener = Callable[..., Any]
+
+
+class Drop(Exception):  # noqa: N818 - a verb: what a processor says, not an error
+    """Raised by a processor: this interaction shall not leave the process with its content."""
+
+
+class Deferral(Protocol):
+    """Takes over the rest of the work on an ended call, off the application's thread."""
+
+    def accepts(self, span: Any) -> bool:
+        """Whether `span` belongs to a provider that was set up here and has no other processor."""
+
+    def put(self, span: Any, finalize: Callable[[], Interaction]) -> None:
+        """Takes `finalize`, to be called once on the export thread when `span` has ended."""
+
+
+class Pipeline(Protocol):
+    """What a call goes through before anything of it is written or sent."""
+
+    def __call__(self, interaction: Interaction) -> Interaction:
+        """Returns what may leave the process; never raises, and strips the content where a processor said `Drop`."""
+
+
+class Telemetry(Protocol):
+    """Where spans, events and figures go."""
+
+    deferral: Deferral | None
+    pipeline: Pipeline
+
+    def tracer(self) -> Any:
+        """The OpenTelemetry tracer to start spans with, resolved anew when the global provider changes."""
+
+    def emit(self, feedback: Feedback) -> str:
+        """Sends one feedback event on its way; returns its status: joined, pending, spooled or sent."""
+
+    def measure(self, interaction: Interaction, gaps: Any) -> None:
+        """Records the client metrics of one call; `gaps` are the seconds between its chunks, or None."""
+
+
+telemetry: Telemetry | None = None
+"""Set by `rlhf_otel.export.setup`; None means that nothing is recorded."""
+
+enabled: bool = True
+"""Whether calls are recorded at all: `rlhf.disable()` and `rlhf.enable()`."""
+
+strict: bool = False
+"""Whether our own faults are raised instead of logged. For tests only."""
+
+capture_content: bool = True
+"""Whether prompts and answers are read at all."""
+
+locate: Callable[[str], Handle | None] | None = None
+"""Finds the handle of a span id that this process did not make; set where a store can be asked."""
+
+counters: Counter[str] = Counter()
+"""What `rlhf.stats()` shows: calls, errors, feedback, faults, drops."""
+
+_listeners: dict[str, list[Listener]] = {}
+EVENTS = ("interaction", "feedback", "error", "buffer_full", "drop", "flush")
+
+
+def on(event: str, listener: Listener) -> Callable[[], None]:
+    """Calls `listener` whenever `event` happens, on the thread where it happens.
+
+    Args:
+        event: one of interaction, feedback, error, buffer_full, drop, flush.
+        listener: called with what the event is about; what it raises is counted and logged, never passed on.
+
+    Returns:
+        A function that removes the listener again.
+
+    Raises:
+        ValueError: `event` is not one of the above.
+    """
+    if event not in EVENTS:
+        raise ValueError(f"no event is called {event!r}; there are {', '.join(EVENTS)}")
+    _listeners.setdefault(event, []).append(listener)
+    return lambda: _listeners[event].remove(listener) if listener in _listeners[event] else None
+
+
+def announce(event: str, *args: Any) -> None:
+    """Tells the listeners of `event`."""
+    for listener in tuple(_listeners.get(event, ())):
+        try:
+            listener(*args)
+        except Exception as error:  # noqa: BLE001 - a listener is foreign code
+            fault(f"a listener of {event!r} raised", error)
+
+
+_last_said: dict[str, float] = {}
+_said_lock = threading.Lock()
+SAY_EVERY_S = 60.0
+
+
+def say(key: str, message: str, *args: Any, level: int = logging.WARNING) -> None:
+    """Logs one line, at most once a minute for each `key`."""
+    now = time.monotonic()
+    with _said_lock:
+        if now - _last_said.get(key, -SAY_EVERY_S) < SAY_EVERY_S:
+            return
+        _last_said[key] = now
+    logger.log(level, message, *args)
+
+
+def fault(where: str, error: BaseException) -> None:
+    """Reports a fault of our own or of a plugged-in function: counted, logged once a minute, raised only when strict."""
+    counters["faults"] += 1
+    say(where, "%s: %s: %s (the application is not affected)", where, type(error).__name__, error)
+    logger.debug("%s", where, exc_info=error)
+    if strict:
+        raise error

@@ -1,0 +1,200 @@
+"""The few records that everything else passes around: what happened (`Interaction`) and what a person thought of it (`Feedback`).
+
+Records are frozen. A processor that wants another value makes a copy with `dataclasses.replace`.
+Times are nanoseconds since the epoch, durations seconds, ids lower-case hex without a prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+StreamEnd = Literal["completed", "abandoned", "cancelled", "error"]
+Status = Literal["unset", "ok", "error"]
+Consent = Literal["train", "eval", "none"]
+FeedbackKind = Literal[
+    "binary",
+    "rating",
+    "score",
+    "categorical",
+    "comment",
+    "correction",
+    "preference",
+    "ranking",
+    "signal",
+    "custom",
+    "retraction",
+]
+FEEDBACK_KINDS: tuple[str, ...] = FeedbackKind.__args__  # type: ignore[attr-defined]
+
+Part = dict[str, Any]
+"""A part of a message as the GenAI conventions define it: `{"type": "text", "content": ...}` and its kin."""
+
+
+class Message(TypedDict, total=False):
+    """One message of a conversation, as the GenAI conventions define it."""
+
+    role: str
+    parts: list[Part]
+    name: str
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """Names one recorded call, in this process or any other: what feedback points at.
+
+    Attributes:
+        trace_id: 32 hex digits; empty where only the span id is known.
+        span_id: 16 hex digits.
+        response_id: the provider's id of the response, where it gave one.
+        start_ns: when the call began, in nanoseconds since the epoch; 0 where unknown.
+        sampled: whether the span was sampled.
+    """
+
+    trace_id: str
+    span_id: str
+    response_id: str | None = None
+    start_ns: int = 0
+    sampled: bool = True
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C `traceparent` of the call, for a browser or another service."""
+        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """One call to a model: what went in, what came out, how long it took and what it cost.
+
+    `attributes` holds what has no field here, by its name in `rlhf_otel.semconv`. `input`, `system`, `output` and
+    `tools` are None where content was not captured, and empty where there was none.
+    """
+
+    trace_id: str
+    span_id: str
+    start_ns: int
+    end_ns: int
+    parent_span_id: str | None = None
+    name: str = ""
+    operation: str = ""
+    provider: str = ""
+    request_model: str | None = None
+    response_model: str | None = None
+    response_id: str | None = None
+    stream: bool = False
+    stream_end: StreamEnd | None = None
+    stream_chunks: int | None = None
+    stream_max_gap_s: float | None = None
+    time_to_first_chunk_s: float | None = None
+    time_to_first_token_s: float | None = None
+    time_to_first_reasoning_s: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    usage_estimated: bool = False
+    finish_reasons: Sequence[str] = ()
+    retries: int = 0
+    status: Status = "unset"
+    error_type: str | None = None
+    error_message: str | None = None
+    input: Sequence[Message] | None = None
+    system: Sequence[Part] | None = None
+    output: Sequence[Message] | None = None
+    tools: Sequence[Mapping[str, Any]] | None = None
+    session: str | None = None
+    user: str | None = None
+    anonymous_user: str | None = None
+    message_id: str | None = None
+    variant: str | None = None
+    consent: Consent | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    resource: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def duration_s(self) -> float:
+        """From the request to the end of the response, in seconds."""
+        return max(0, self.end_ns - self.start_ns) / 1e9
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Output tokens over the time from the first token to the end; None without reported usage or a first token."""
+        if not self.output_tokens or self.time_to_first_token_s is None or self.usage_estimated:
+            return None
+        seconds = self.duration_s - self.time_to_first_token_s
+        return self.output_tokens / seconds if seconds > 0 else None
+
+    @property
+    def handle(self) -> Handle:
+        """What feedback on this interaction points at."""
+        return Handle(self.trace_id, self.span_id, self.response_id, self.start_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanRecord:
+    """A span that is no call to a model: an HTTP request, a tool, a step of an agent. Kept for the tree around the calls."""
+
+    trace_id: str
+    span_id: str
+    start_ns: int
+    end_ns: int
+    parent_span_id: str | None = None
+    name: str = ""
+    scope: str = ""
+    kind: str = "internal"
+    status: Status = "unset"
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    resource: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What somebody, or their behaviour, said of a call.
+
+    The target is named by whichever ids are known: usually `trace_id` and `span_id`, else `response_id`, `message_id`
+    or `session`. `value` is what was given, as given; `score` is the same on a scale of 0 to 1, where that makes sense.
+    """
+
+    id: str
+    name: str
+    kind: FeedbackKind
+    time_ns: int
+    trace_id: str = ""
+    span_id: str = ""
+    target_start_ns: int = 0
+    response_id: str | None = None
+    message_id: str | None = None
+    session: str | None = None
+    value: Any = None
+    scale: tuple[float, float] | None = None
+    label: str | None = None
+    comment: str | None = None
+    correction: str | None = None
+    signal: str | None = None
+    rater: str | None = None
+    source: str = "end_user"
+    annotator_kind: str = "HUMAN"
+    step: int | None = None
+    range: tuple[int, int] | None = None
+    chosen: str | None = None
+    rejected: str | None = None
+    margin: float | None = None
+    position: str | None = None
+    ranking: Sequence[str] = ()
+    retracts: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def score(self) -> float | None:
+        """`value` on a scale of 0 to 1; None for a value that is no number or has no known scale."""
+        if isinstance(self.value, bool):
+            return 1.0 if self.value else 0.0
+        if not isinstance(self.value, int | float):
+            return None
+        low, high = self.scale or (0.0, 1.0)
+        return (self.value - low) / (high - low)

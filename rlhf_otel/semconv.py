@@ -1,0 +1,122 @@
+"""Every attribute, event and metric name that rlhf-otel writes or reads.
+
+The `gen_ai.*`, `server.*`, `http.*`, `error.*`, `enduser.*` and `session.*` names are those of the OpenTelemetry
+semantic conventions (GenAI part, schema 1.42). What the conventions have no word for is ours and starts with `rlhf.`.
+No other module spells a name out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/gen-ai/1.42.0"
+SCOPE: Final = "rlhf_otel"
+
+# --- The call -----------------------------------------------------------------------------------------------------
+OPERATION_NAME: Final = "gen_ai.operation.name"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+CONVERSATION_ID: Final = "gen_ai.conversation.id"
+OUTPUT_TYPE: Final = "gen_ai.output.type"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
+REQUEST_SEED: Final = "gen_ai.request.seed"
+REQUEST_TOP_K: Final = "gen_ai.request.top_k"
+REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+REQUEST_FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"
+REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
+REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
+REQUEST_REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"
+REQUEST_PREVIOUS_RESPONSE_ID: Final = "gen_ai.request.previous_response.id"
+REQUEST_ENCODING_FORMATS: Final = "gen_ai.request.encoding_formats"
+EMBEDDINGS_DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"
+RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+USAGE_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+USAGE_CACHE_WRITE_INPUT_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+OPENAI_API_TYPE: Final = "openai.api.type"
+OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
+OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
+OPENAI_RESPONSE_SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+ERROR_TYPE: Final = "error.type"
+HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
+HTTP_RESEND_COUNT: Final = "http.request.resend_count"
+HTTP_RESPONSE_HEADER: Final = "http.response.header."
+SESSION_ID: Final = "session.id"
+ENDUSER_ID: Final = "enduser.id"
+ENDUSER_PSEUDO_ID: Final = "enduser.pseudo.id"
+FEATURE_FLAG_VARIANT: Final = "feature_flag.result.variant"
+SERVICE_NAME: Final = "service.name"
+
+# --- What the conventions have no name for ------------------------------------------------------------------------
+TIME_TO_FIRST_TOKEN: Final = "rlhf.response.time_to_first_token"
+TIME_TO_FIRST_REASONING: Final = "rlhf.response.time_to_first_reasoning"
+OUTPUT_TOKENS_PER_SECOND: Final = "rlhf.response.output_tokens_per_second"
+STREAM_END: Final = "rlhf.stream.end"
+STREAM_CHUNKS: Final = "rlhf.stream.chunks"
+STREAM_MAX_GAP: Final = "rlhf.stream.max_gap"
+USAGE_ESTIMATED: Final = "rlhf.usage.estimated"
+MESSAGE_ID: Final = "rlhf.message.id"
+VARIANT: Final = "rlhf.variant"
+CONSENT: Final = "rlhf.consent"
+CONTEXT: Final = "rlhf.context."
+
+# --- Feedback -----------------------------------------------------------------------------------------------------
+EVALUATION_EVENT: Final = "gen_ai.evaluation.result"
+EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+EVALUATION_SCORE_VALUE: Final = "gen_ai.evaluation.score.value"
+EVALUATION_SCORE_LABEL: Final = "gen_ai.evaluation.score.label"
+EVALUATION_EXPLANATION: Final = "gen_ai.evaluation.explanation"
+FEEDBACK_ID: Final = "rlhf.feedback.id"
+FEEDBACK_KIND: Final = "rlhf.feedback.kind"
+FEEDBACK_SOURCE: Final = "rlhf.feedback.source"
+FEEDBACK_ANNOTATOR_KIND: Final = "rlhf.feedback.annotator_kind"
+FEEDBACK_SCORE_MIN: Final = "rlhf.feedback.score.min"
+FEEDBACK_SCORE_MAX: Final = "rlhf.feedback.score.max"
+FEEDBACK_VALUE: Final = "rlhf.feedback.value"
+FEEDBACK_CORRECTION: Final = "rlhf.feedback.correction"
+FEEDBACK_SIGNAL: Final = "rlhf.feedback.signal"
+FEEDBACK_STEP: Final = "rlhf.feedback.step"
+FEEDBACK_RANGE: Final = "rlhf.feedback.range"
+FEEDBACK_METADATA: Final = "rlhf.feedback.metadata."
+FEEDBACK_CHOSEN: Final = "rlhf.feedback.chosen"
+FEEDBACK_REJECTED: Final = "rlhf.feedback.rejected"
+FEEDBACK_MARGIN: Final = "rlhf.feedback.margin"
+FEEDBACK_POSITION: Final = "rlhf.feedback.position"
+FEEDBACK_RANKING: Final = "rlhf.feedback.ranking"
+FEEDBACK_RETRACTS: Final = "rlhf.feedback.retracts"
+FEEDBACK_TARGET_START: Final = "rlhf.feedback.target_start"
+
+# --- Metrics ------------------------------------------------------------------------------------------------------
+METRIC_DURATION: Final = "gen_ai.client.operation.duration"
+METRIC_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
+METRIC_TIME_PER_OUTPUT_CHUNK: Final = "gen_ai.client.operation.time_per_output_chunk"
+METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"
+METRIC_FEEDBACK_COUNT: Final = "rlhf.feedback.count"
+METRIC_FEEDBACK_SCORE: Final = "rlhf.feedback.score"
+TOKEN_TYPE: Final = "gen_ai.token.type"
+
+# The next names of the conventions (semantic-conventions-genai pull request 521), chosen by `RLHF_OTEL_METRIC_NAMES=next`.
+NEXT_METRIC_NAMES: Final = {
+    METRIC_DURATION: "gen_ai.client.inference.duration",
+    METRIC_TIME_TO_FIRST_CHUNK: "gen_ai.client.inference.time_to_first_chunk",
+    METRIC_TIME_PER_OUTPUT_CHUNK: "gen_ai.client.inference.time_per_output_chunk",
+}
+
+DURATION_BUCKETS: Final = (
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+)  # fmt: skip
+TOKEN_BUCKETS: Final = tuple(float(4**n) for n in range(14))
