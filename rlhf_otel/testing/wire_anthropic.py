@@ -1,0 +1,186 @@
+"""The Anthropic wire format: messages, plain and streamed, and the counting of tokens."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from rlhf_otel.testing.reply import Reply, Request, ToolCall, Usage
+from rlhf_otel.testing.wire import Endpoint, Event, Json, error_body, named_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STOP_REASONS = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "refusal",
+}
+_PING = Event(b'event: ping\ndata: {"type": "ping"}\n\n')
+
+
+def message(reply: Reply, request: Request) -> Json:
+    """A whole `message`."""
+    return {
+        **_envelope(reply, request),
+        "content": _blocks(reply),
+        **_stop(reply),
+        "usage": _usage(reply.usage, reply),
+    }
+
+
+def message_stream(reply: Reply, request: Request) -> Iterator[Event]:
+    """message_start, every block from start to stop, message_delta with the stop reason, message_stop.
+
+    As with the real API the first ping follows the start of the first block. Later ones stand before later pieces.
+    """
+    pings = reply.pings
+    for event in _events(reply, request):
+        kind = event["type"]
+        is_content = kind == "content_block_delta" and event["delta"]["type"] != "signature_delta"
+        if is_content and pings and pings < reply.pings:
+            pings -= 1
+            yield _PING
+        yield named_event(event, content=is_content)
+        if kind == "content_block_start" and pings and pings == reply.pings:
+            pings -= 1
+            yield _PING
+
+
+def _events(reply: Reply, request: Request) -> Iterator[Json]:
+    opening_usage = {**_usage(reply.usage, reply), "output_tokens": 1}
+    unfinished: Json = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": opening_usage}
+    yield {"type": "message_start", "message": {**_envelope(reply, request), **unfinished}}
+    for index, block in enumerate(_blocks(reply)):
+        yield {"type": "content_block_start", "index": index, "content_block": _emptied(block)}
+        for delta in _block_deltas(reply, block):
+            yield {"type": "content_block_delta", "index": index, "delta": delta}
+        yield {"type": "content_block_stop", "index": index}
+    yield {"type": "message_delta", "delta": _stop(reply), "usage": _closing_usage(reply.usage)}
+    yield {"type": "message_stop"}
+
+
+def _blocks(reply: Reply) -> list[Json]:
+    blocks: list[Json] = []
+    if reply.reasoning is not None:
+        blocks.append({"type": "thinking", "thinking": reply.reasoning, "signature": "c2lnbmF0dXJl"})
+    if text := reply.refusal or reply.answer():
+        blocks.append({"type": "text", "text": text})
+    return blocks + [_tool_use(call) for call in reply.calls]
+
+
+def _tool_use(call: ToolCall) -> Json:
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": _json_object(call.arguments)}
+
+
+def _json_object(arguments: str) -> dict[str, Any]:
+    """Arguments as the object of a plain answer; what does not parse is kept under the key of a parse error."""
+    try:
+        value = json.loads(arguments or "{}")
+    except ValueError:
+        return {"INVALID_JSON": arguments}
+    return value if isinstance(value, dict) else {"INVALID_JSON": arguments}
+
+
+def _emptied(block: Json) -> Json:
+    empty: dict[str, Json] = {
+        "thinking": {"thinking": "", "signature": ""},
+        "text": {"text": ""},
+        "tool_use": {"input": {}},
+    }
+    return {**block, **empty[block["type"]]}
+
+
+def _block_deltas(reply: Reply, block: Json) -> Iterator[Json]:
+    if block["type"] == "text":
+        yield from ({"type": "text_delta", "text": piece} for piece in reply.pieces(block["text"]))
+    elif block["type"] == "thinking":
+        yield from ({"type": "thinking_delta", "thinking": piece} for piece in reply.pieces(block["thinking"]))
+        yield {"type": "signature_delta", "signature": block["signature"]}
+    else:
+        arguments = next(call.arguments for call in reply.calls if call.id == block["id"])
+        yield from ({"type": "input_json_delta", "partial_json": piece} for piece in reply.pieces(arguments))
+
+
+def _envelope(reply: Reply, request: Request) -> Json:
+    return {
+        "id": reply.id or f"msg_{request.number}",
+        "type": "message",
+        "role": "assistant",
+        "model": reply.model or request.model,
+    }
+
+
+def _stop(reply: Reply) -> Json:
+    by_content = "refusal" if reply.refusal else "tool_use" if reply.tool_calls else "end_turn"
+    reason = reply.finish_reason or by_content
+    stop: Json = {"stop_reason": _STOP_REASONS.get(reason, reason), "stop_sequence": None}
+    if stop["stop_reason"] == "refusal":
+        stop["stop_details"] = {"type": "refusal", "category": None, "explanation": reply.refusal}
+    return stop
+
+
+def _usage(usage: Usage | None, reply: Reply) -> Json:
+    """The usage of a message; Anthropic always sends one, so a missing one counts as nothing."""
+    usage = usage or Usage(input=0, output=0)
+    return {
+        "input_tokens": usage.input,
+        "cache_creation_input_tokens": usage.cache_write,
+        "cache_read_input_tokens": usage.cached,
+        "cache_creation": {"ephemeral_5m_input_tokens": usage.cache_write, "ephemeral_1h_input_tokens": 0},
+        "output_tokens": usage.output,
+        **_thinking_tokens(usage),
+        "service_tier": reply.service_tier or "standard",
+    }
+
+
+def _closing_usage(usage: Usage | None) -> Json:
+    """The usage of `message_delta`, whose counts are running totals and not additions."""
+    usage = usage or Usage(input=0, output=0)
+    return {
+        "input_tokens": usage.input,
+        "cache_creation_input_tokens": usage.cache_write,
+        "cache_read_input_tokens": usage.cached,
+        "output_tokens": usage.output,
+        **_thinking_tokens(usage),
+    }
+
+
+def _thinking_tokens(usage: Usage) -> Json:
+    return {"output_tokens_details": {"thinking_tokens": usage.reasoning}} if usage.reasoning else {}
+
+
+def count_tokens(reply: Reply, request: Request) -> Json:
+    """The number of input tokens that the reply was scripted with."""
+    return {"input_tokens": (reply.usage or Usage(input=0)).input}
+
+
+def models(reply: Reply, request: Request) -> Json:
+    """The list of models, which has one."""
+    name = reply.model or "fake-model"
+    released = "2025-01-01T00:00:00Z"
+    entry = {"type": "model", "id": name, "display_name": name, "created_at": released, "lifecycle": "active"}
+    return {"data": [entry], "has_more": False, "first_id": name, "last_id": name}
+
+
+def error_event(reply: Reply, request: Request, events_before: int) -> Event:
+    """How Anthropic tells of an error in a stream that has begun: the service is overloaded, unless scripted."""
+    body = error_body("anthropic", reply, request)
+    if reply.status < 400 and not isinstance(reply.error, dict):
+        body["error"]["type"] = "overloaded_error"
+    return named_event({"type": "error", "error": body.get("error", body)})
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/messages",
+        plain=message,
+        dialect="anthropic",
+        stream=message_stream,
+        error_event=error_event,
+    ),
+    Endpoint(method="POST", path="/messages/count_tokens", plain=count_tokens, dialect="anthropic"),
+)
