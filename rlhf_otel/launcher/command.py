@@ -100,9 +100,9 @@ def _check(word: str, environ: Mapping[str, str]) -> None:
 
 def _become(command: list[str], environ: dict[str, str]) -> int:
     """Takes the place of this process, so that exit code, signals and the process id are the command's own."""
-    if os.name == "nt":
-        return _run_and_wait(command, environ)
-    os.execvpe(command[0], command, environ)
+    if os.name != "nt":
+        os.execvpe(command[0], command, environ)
+    return _run_and_wait(command, environ)
 
 
 def _run_and_wait(command: list[str], environ: dict[str, str]) -> int:

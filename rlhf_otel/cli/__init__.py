@@ -1,0 +1,1 @@
+"""`rlhf-otel`: thin commands over the other rooms. stdout is data, stderr is talk."""

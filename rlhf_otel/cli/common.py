@@ -1,0 +1,149 @@
+"""What the commands share: options, the store, span ids as people type them, and ways to say no."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from rlhf_otel.config import DEFAULT_STORE, Config, load
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from rlhf_otel.records import Handle
+    from rlhf_otel.store import Store
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PIPED_WIDTH = 100
+"""How wide tables are where there is no terminal to ask."""
+
+RESPONSE_ID = re.compile(r"(chatcmpl|cmpl|resp|msg|gen|run)[-_][\w.:-]+")
+SPAN_ID = re.compile(r"[0-9a-f]{16}")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+class Problem(click.ClickException):
+    """The command was understood but cannot be done; the message says what to do instead. Exit code 1."""
+
+    exit_code = 1
+
+
+def store_option(function: Function) -> Function:
+    """Adds `--store`."""
+    text = f"The store to read. [RLHF_OTEL_STORE; {DEFAULT_STORE}]"
+    return click.option("--store", metavar="PATH", help=text)(function)
+
+
+def json_option(function: Function) -> Function:
+    """Adds `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(function)
+
+
+def examples(*lines: str) -> str:
+    """The epilog of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def store_path(config: Config) -> str:
+    """Where the embedded store is, or would be."""
+    return config.store or DEFAULT_STORE
+
+
+def open_store(store: str | None) -> Store:
+    """Opens the store for reading.
+
+    Raises:
+        Problem: there is none, or it cannot be read.
+    """
+    from rlhf_otel.store import Store, StoreError
+
+    path = store_path(load({"store": store}))
+    if path == ":memory:":
+        raise Problem("the store :memory: lives and dies with its process; name a file with --store PATH")
+    if "://" not in path and not Path(path).exists():
+        raise Problem(
+            f"there is no store at {path}. To make one: rlhf-otel-instrument python app.py\n"
+            "To read another: --store PATH or RLHF_OTEL_STORE"
+        )
+    try:
+        return Store.open(path, read_only=True)
+    except StoreError as error:
+        raise Problem(str(error)) from None
+
+
+def parse_target(text: str) -> Handle | str:
+    """What somebody typed to name a call: a handle for a span id or traceparent, a string for a response id.
+
+    Raises:
+        click.UsageError: it is none of these.
+    """
+    from rlhf_otel.records import Handle
+
+    word = text.strip()
+    lower = word.lower()
+    if SPAN_ID.fullmatch(lower) and lower.strip("0"):
+        return Handle("", lower)
+    if match := TRACEPARENT.fullmatch(lower):
+        return Handle(match[1], match[2])
+    if RESPONSE_ID.fullmatch(word):
+        return word
+    raise click.UsageError(f"{text!r} names no call: {_what_is_wrong(lower)}; `rlhf-otel traces` lists span ids")
+
+
+def _what_is_wrong(word: str) -> str:
+    expected = "16 hex digits expected, as in 00f067aa0ba902b7"
+    if word and not word.strip("0"):
+        return f"{expected}, and not zeros alone"
+    if re.fullmatch(r"[0-9a-f]+", word):
+        what = "a trace id" if len(word) == 32 else f"{len(word)} digits"
+        return f"{expected}; this is {what}"
+    return f"{expected}, or a traceparent, or a response id such as chatcmpl-123"
+
+
+def print_json(value: Any) -> None:
+    """Prints `value` as indented JSON; text keeps its own characters."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_json_lines(values: Iterable[Any]) -> None:
+    """Prints one JSON object a line, as they come."""
+    for value in values:
+        click.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def console(stderr: bool = False) -> Console:
+    """A console as wide as the terminal, or of a readable width where the output goes elsewhere. Honours NO_COLOR."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    made = Console(file=stream, highlight=False, soft_wrap=False)
+    if not made.is_terminal:
+        made.width = max(PIPED_WIDTH, made.width)
+    return made
+
+
+def printable(text: str) -> str:
+    """`text` without the control characters by which recorded content could drive the reader's terminal."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def mask(text: str) -> str:
+    """`text` as shown where it may be a secret."""
+    return "****" if text else text
+
+
+def without_secrets(name: str, value: Any) -> Any:
+    """The value of a setting as it may be printed: the names of headers stay, what they say does not."""
+    if name == "headers" and value:
+        pairs = (part.partition("=") for part in str(value).split(","))
+        return ",".join(f"{key.strip()}={mask(secret)}" for key, _, secret in pairs)
+    if name == "endpoint" and value:
+        return re.sub(r"//[^/@]*@", "//", str(value))
+    return list(value) if isinstance(value, tuple) else value

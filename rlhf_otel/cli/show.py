@@ -1,0 +1,213 @@
+"""`rlhf-otel show`: one call, whole: what went in, what came out, how long it took, and what people said of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rlhf_otel.cli.common import (
+    Problem,
+    console,
+    examples,
+    json_option,
+    open_store,
+    parse_target,
+    print_json,
+    printable,
+    store_option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.text import Text
+
+    from rlhf_otel.records import Feedback, Interaction, Message, Part
+    from rlhf_otel.store import Store
+
+
+@click.command(
+    "show",
+    epilog=examples(
+        "rlhf-otel show 00f067aa0ba902b7",
+        "rlhf-otel show chatcmpl-AbC123 --json | jq .feedback",
+        "rlhf-otel show 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    ),
+)
+@click.argument("span_id")
+@json_option
+@store_option
+def command(span_id: str, as_json: bool, store: str | None) -> None:
+    """Show one call: its messages, answer, timing, usage, context and feedback.
+
+    SPAN_ID is 16 hex digits, as `rlhf-otel traces` lists them; a traceparent or the response id will do as well.
+    """
+    target = parse_target(span_id)
+    opened = open_store(store)
+    interaction = find(opened, target)
+    if interaction is None:
+        raise Problem(
+            f"{span_id} is not in this store. `rlhf-otel traces` lists what is; a call that was just made may take a"
+            " second to arrive"
+        )
+    current = opened.feedback_on([interaction]).get(interaction.span_id, [])
+    if as_json:
+        from rlhf_otel.codec import interaction_json
+
+        print_json(interaction_json(interaction, current))
+    else:
+        _print(interaction, current, opened.history(interaction))
+
+
+def find(store: Store, target: Any) -> Interaction | None:
+    """The call that `target` names: a handle, or the provider's id of the response."""
+    if isinstance(target, str):
+        return store.find(response_id=target)
+    return store.interaction(target.span_id, target.trace_id or None)
+
+
+def _print(one: Interaction, current: Sequence[Feedback], history: Iterable[Feedback]) -> None:
+    from rich.text import Text
+
+    out = console()
+    for line in (*_head(one), Text(""), *_conversation(one), *_feedback(current, history)):
+        out.print(line)
+
+
+def _head(one: Interaction) -> Iterator[Text]:
+    from rich.text import Text
+
+    from rlhf_otel.cli import marks
+
+    model = one.response_model or one.request_model or ""
+    yield Text.assemble((printable(f"{one.operation} {model}".strip()), "bold"), f"  {marks.outcome(one)}")
+    yield _row("span id", one.span_id)
+    yield _row("trace id", one.trace_id)
+    rows = {
+        "response id": one.response_id,
+        "provider": one.provider,
+        "started": marks.moment(one.start_ns),
+        "error": one.error_message,
+        "timing": _timing(one),
+        "tokens": _tokens(one),
+        "session": one.session,
+        "user": one.user or one.anonymous_user,
+        "message": one.message_id,
+        "variant": one.variant,
+        "consent": one.consent,
+        "finish": ", ".join(one.finish_reasons),
+        "retries": str(one.retries) if one.retries else "",
+        **{f"context.{name}": str(value) for name, value in one.context.items()},
+    }
+    for name, value in rows.items():
+        if value:
+            yield _row(name, value)
+
+
+def _row(name: str, value: str) -> Text:
+    from rich.text import Text
+
+    return Text.assemble((f"{printable(name):<14}", "dim"), printable(value))
+
+
+def _timing(one: Interaction) -> str:
+    from rlhf_otel.cli import marks
+
+    figures = (
+        ("total", marks.seconds(one.duration_s)),
+        ("first token after", marks.seconds(one.time_to_first_token_s)),
+        ("first reasoning after", marks.seconds(one.time_to_first_reasoning_s)),
+        ("", marks.rate(one.tokens_per_second)),
+        ("", marks.count(one.stream_chunks, "chunks")),
+        ("longest wait", marks.seconds(one.stream_max_gap_s)),
+    )
+    return ", ".join(f"{name} {value}".strip() for name, value in figures if value)
+
+
+def _tokens(one: Interaction) -> str:
+    from rlhf_otel.cli import marks
+
+    figures = (
+        marks.count(one.input_tokens, "in"),
+        marks.count(one.cached_tokens, "from cache"),
+        marks.count(one.cache_write_tokens, "into cache"),
+        marks.count(one.output_tokens, "out"),
+        marks.count(one.reasoning_tokens, "reasoning"),
+        "estimated" if one.usage_estimated else "",
+    )
+    return ", ".join(figure for figure in figures if figure)
+
+
+def _conversation(one: Interaction) -> Iterator[Text]:
+    from rich.text import Text
+
+    if one.input is None and one.output is None:
+        yield Text("(content was not captured)", "dim")
+    if one.system:
+        yield from _message({"role": "system", "parts": list(one.system)})
+    for message in one.input or ():
+        yield from _message(message)
+    for message in one.output or ():
+        yield from _message(message, answer=True)
+
+
+def _message(message: Message, answer: bool = False) -> Iterator[Text]:
+    from rich.text import Text
+
+    role = printable(message.get("role", ""))
+    yield Text(f"{role} (answer)" if answer else role, "bold green" if answer else "bold cyan")
+    for part in message.get("parts", ()):
+        yield Text(_indented(_part(part)))
+    yield Text("")
+
+
+def _part(part: Part) -> str:
+    """A part of a message in words; one of a kind that we do not know as its JSON."""
+    kind, content = part.get("type"), part.get("content")
+    if kind == "text":
+        return str(content)
+    if kind == "reasoning":
+        return f"(thinking) {content}"
+    if kind == "tool_call":
+        return f"→ {part.get('name')}({_compact(part.get('arguments'))})"
+    if kind == "tool_call_response":
+        return f"← {_compact(part.get('response', part.get('result')))}"
+    return _compact(part)
+
+
+def _compact(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in printable(text).split("\n"))
+
+
+def _feedback(current: Sequence[Feedback], history: Iterable[Feedback]) -> Iterator[Text]:
+    from rich.text import Text
+
+    yield Text("Feedback", "bold")
+    if not current:
+        yield Text("  none yet")
+    for one in current:
+        yield from _opinion(one)
+    counting = {one.id for one in current}
+    former = [one for one in history if one.id not in counting]
+    if former:
+        yield Text("Earlier, or taken back", "bold dim")
+    for one in former:
+        yield from _opinion(one, style="dim")
+
+
+def _opinion(one: Feedback, style: str = "") -> Iterator[Text]:
+    from rich.text import Text
+
+    from rlhf_otel.cli import marks
+
+    by = f"by {one.rater}" if one.rater else f"from {one.source}"
+    yield Text(f"  {marks.mark(one)}  {printable(by)}, {marks.moment(one.time_ns)}  id {printable(one.id)}", style)
+    for name, text in (("comment", one.comment), ("correction", one.correction)):
+        if text:
+            yield Text(_indented(_indented(f"{name}: {text}")), style)
