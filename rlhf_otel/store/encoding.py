@@ -1,0 +1,154 @@
+"""Values to bytes and back, exactly: text with lone surrogates, tuples, bytes and numbers of any size included.
+
+A body is JSON, behind one byte that says how it is stored: 0 plain, 1 deflated with `dictionary_1.txt`. That dictionary
+makes short messages small; it is part of the format and must never change. A better one would be number 2.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+_TAG = "\x00"  # the one key of an object that stands for what JSON has no word for
+_TAG_IN_JSON = b'{"\\u0000":'
+_MAX_DEPTH = 200
+TOO_DEEP = "[nested too deeply to be stored]"
+_PLAIN, _DEFLATED = b"\x00", b"\x01"
+_RAW_DEFLATE = -15  # no header and no checksum: ten bytes less on every message
+
+
+def encode(value: Any) -> bytes:
+    """`value` as JSON bytes from which `decode` makes an equal value; equal bytes mean equal values.
+
+    Objects that are neither JSON nor tuples, bytes or mappings become their `str`.
+    """
+    text = json.dumps(_plain(value, 0), ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decode(raw: bytes) -> Any:
+    """What `encode` was given."""
+    text = raw.decode("utf-8", "surrogatepass")
+    return json.loads(text, object_hook=_revive) if _TAG_IN_JSON in raw else json.loads(text)
+
+
+def deflate(raw: bytes) -> bytes:
+    """`raw` as it lies in the store: deflated where that makes it smaller."""
+    compressor = _primed_compressor().copy()
+    small = compressor.compress(raw) + compressor.flush()
+    return _DEFLATED + small if len(small) < len(raw) else _PLAIN + raw
+
+
+def inflate(body: bytes) -> bytes:
+    """What `deflate` was given.
+
+    Raises:
+        ValueError: `body` is damaged, or stored in a way that this version does not know.
+    """
+    if body[:1] == _PLAIN:
+        return body[1:]
+    if body[:1] != _DEFLATED:
+        raise ValueError(f"unknown storage form {body[:1]!r}")
+    try:
+        return zlib.decompressobj(_RAW_DEFLATE, zdict=_dictionary()).decompress(body[1:])
+    except zlib.error as error:
+        raise ValueError(f"damaged body: {error}") from error
+
+
+def column_text(text: str | None) -> str | None:
+    """`text` as SQLite takes it. Lone surrogates are no valid UTF-8, so such text is kept in hexadecimal, marked."""
+    if text is None or text.isascii():
+        return _escaped(text) if text is not None and text.startswith(_TAG) else text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _escaped(text)
+    return _escaped(text) if text.startswith(_TAG) else text
+
+
+def text_of_column(stored: str | None) -> str | None:
+    """What `column_text` was given."""
+    if stored is None or not stored.startswith(_TAG):
+        return stored
+    return bytes.fromhex(stored[1:]).decode("utf-8", "surrogatepass")
+
+
+def column_id(identifier: str) -> bytes | str:
+    """An id as the column holds it: bytes where it is lower-case hexadecimal, else text."""
+    try:
+        raw = bytes.fromhex(identifier)
+    except ValueError:
+        return column_text(identifier) or ""
+    return raw if raw.hex() == identifier else column_text(identifier) or ""
+
+
+def id_of_column(stored: bytes | str) -> str:
+    """What `column_id` was given."""
+    return stored.hex() if isinstance(stored, bytes) else text_of_column(stored) or ""
+
+
+def _escaped(text: str) -> str:
+    return _TAG + text.encode("utf-8", "surrogatepass").hex()
+
+
+@lru_cache(maxsize=1)
+def _dictionary() -> bytes:
+    return (resources.files("rlhf_otel.store") / "dictionary_1.txt").read_bytes()
+
+
+@lru_cache(maxsize=1)
+def _primed_compressor() -> Any:
+    """A compressor that has read the dictionary; copying it is cheaper than having each one read it again."""
+    return zlib.compressobj(6, zlib.DEFLATED, _RAW_DEFLATE, 8, zlib.Z_DEFAULT_STRATEGY, _dictionary())
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """`value` in terms of JSON, with a tagged object for what JSON lacks."""
+    kind = type(value)
+    if value is None or kind is str or kind is bool or kind is float:
+        return value
+    if depth > _MAX_DEPTH:
+        return TOO_DEEP
+    if kind is list:
+        return [_plain(item, depth + 1) for item in value]
+    if isinstance(value, Mapping):
+        return _plain_mapping(value, depth + 1)
+    if isinstance(value, int):
+        # Python refuses to read or write decimals of thousands of digits; hexadecimal has no such limit.
+        return int(value) if -(2**63) <= value < 2**63 else {_TAG: ["int", hex(value)]}
+    return _plain_rare(value, depth + 1)
+
+
+def _plain_mapping(value: Mapping[Any, Any], depth: int) -> Any:
+    if _TAG not in value and all(type(key) is str for key in value):
+        return {key: _plain(item, depth) for key, item in value.items()}
+    return {_TAG: ["dict", *([_plain(key, depth), _plain(item, depth)] for key, item in value.items())]}
+
+
+def _plain_rare(value: Any, depth: int) -> Any:
+    if isinstance(value, tuple):
+        return {_TAG: ["tuple", *(_plain(item, depth) for item in value)]}
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, bytes | bytearray):
+        return {_TAG: ["bytes", value.hex()]}
+    if isinstance(value, Sequence):
+        return [_plain(item, depth) for item in value]
+    return str(value)
+
+
+def _revive(tagged: dict[str, Any]) -> Any:
+    if _TAG not in tagged:
+        return tagged
+    kind, *rest = tagged[_TAG]
+    if kind == "tuple":
+        return tuple(rest)
+    if kind == "dict":
+        return dict(rest)
+    return int(rest[0], 16) if kind == "int" else bytes.fromhex(rest[0])

@@ -1,0 +1,1 @@
+SELECT body FROM pending_feedback ORDER BY time_ns, seq LIMIT :limit

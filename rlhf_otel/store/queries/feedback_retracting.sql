@@ -1,0 +1,1 @@
+SELECT seq, body FROM feedback WHERE kind = 'retraction' AND retracts = ?

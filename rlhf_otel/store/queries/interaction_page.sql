@@ -1,0 +1,22 @@
+-- One page, from after the last row of the page before. Lines that end in "-- if NAME" stand only where NAME is given.
+SELECT i.*
+FROM interaction AS i
+WHERE 1 = 1
+    AND (i.start_ns, i.id) < (:last_ns, :last_id)                                -- if before_last
+    AND (i.start_ns, i.id) > (:last_ns, :last_id)                                -- if after_last
+    AND i.start_ns >= :since_ns                                                  -- if since_ns
+    AND i.start_ns < :until_ns                                                   -- if until_ns
+    AND i.session = :session                                                     -- if session
+    AND :model IN (i.request_model, i.response_model)                            -- if model
+    AND i.provider = :provider                                                   -- if provider
+    AND i.service = :service                                                     -- if service
+    AND i.status = :status                                                       -- if status
+    AND (                                                                        -- if has_feedback
+        EXISTS (SELECT 1 FROM feedback_target WHERE kind = 0 AND key = i.span_id)        -- if has_feedback
+        OR EXISTS (SELECT 1 FROM feedback_target WHERE kind = 1 AND key = i.response_id) -- if has_feedback
+        OR EXISTS (SELECT 1 FROM feedback_target WHERE kind = 2 AND key = i.message_id)  -- if has_feedback
+        OR EXISTS (SELECT 1 FROM feedback_target WHERE kind = 3 AND key = i.session)     -- if has_feedback
+    )                                                                            -- if has_feedback
+ORDER BY i.start_ns DESC, i.id DESC                                              -- if newest_first
+ORDER BY i.start_ns, i.id                                                        -- if oldest_first
+LIMIT :page

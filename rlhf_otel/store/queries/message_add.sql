@@ -1,0 +1,1 @@
+INSERT INTO message (hash, body) VALUES (?, ?)

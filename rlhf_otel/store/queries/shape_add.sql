@@ -1,0 +1,1 @@
+INSERT INTO shape (hash, body) VALUES (?, ?)

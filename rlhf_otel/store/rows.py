@@ -1,0 +1,198 @@
+"""Records to rows and back. Columns hold what is asked for; what a column cannot hold exactly goes into `rest`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from rlhf_otel.records import Feedback, Interaction, SpanRecord
+from rlhf_otel.semconv import SERVICE_NAME
+from rlhf_otel.store import messages
+from rlhf_otel.store.encoding import (
+    column_id,
+    column_text,
+    decode,
+    deflate,
+    encode,
+    id_of_column,
+    inflate,
+    text_of_column,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_IDS: Final = ("trace_id", "span_id", "parent_span_id")
+_TEXTS: Final = (
+    "name", "operation", "provider", "request_model", "response_model", "response_id", "session", "user",
+    "anonymous_user", "message_id", "variant", "consent", "status", "error_type", "stream_end",
+)  # fmt: skip
+_FLAGS: Final = ("stream", "usage_estimated")
+_INTEGERS: Final = (
+    "start_ns", "end_ns", "stream_chunks", "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens",
+    "reasoning_tokens", "retries",
+)  # fmt: skip
+_REALS: Final = (
+    "stream_max_gap_s", "time_to_first_chunk_s", "time_to_first_token_s", "time_to_first_reasoning_s",
+)  # fmt: skip
+_TYPES: Final[Mapping[str, type]] = {
+    **dict.fromkeys((*_IDS, *_TEXTS), str),
+    **dict.fromkeys(_FLAGS, bool),
+    **dict.fromkeys(_INTEGERS, int),
+    **dict.fromkeys(_REALS, float),
+}
+_REST: Final = ("error_message", "context", "attributes")
+_REQUIRED: Final = {"trace_id": b"", "span_id": b"", "start_ns": 0, "end_ns": 0}
+_NULLABLE: Final = _TYPES.keys() - _REQUIRED.keys() - {*_FLAGS, "name"}
+
+UNKNOWN_TRACES: Final = (b"", bytes(16))
+"""Trace ids that say nothing, as the columns hold them."""
+SPAN, RESPONSE, MESSAGE, SESSION = range(4)
+"""The kinds of `feedback_target`."""
+
+
+def interaction_row(interaction: Interaction, writer: messages.Writer) -> dict[str, Any]:
+    """The row of `interaction` by column; its content goes through `writer`."""
+    row, rest = _columns(interaction)
+    if interaction.name == _usual_name(interaction.operation, interaction.request_model):
+        row["name"] = None
+    for field in _REST:
+        value = getattr(interaction, field)
+        if value is not None and value != {}:
+            rest[field] = value
+    resource = interaction.resource
+    row["service"] = _service(resource)
+    row["resource"] = writer.shape(resource)
+    row["content"] = writer.pack({field: getattr(interaction, field) for field in messages.FIELDS})
+    row["rest"] = deflate(encode(rest)) if rest else None
+    return row
+
+
+def interaction_of_row(row: Mapping[str, Any], reader: messages.Reader) -> Interaction:
+    """The interaction whose row `interaction_row` made."""
+    fields: dict[str, Any] = {name: row[name] for name in (*_INTEGERS, *_REALS)}
+    fields.update((name, text_of_column(row[name])) for name in _TEXTS)
+    fields.update((name, None if row[name] is None else id_of_column(row[name])) for name in _IDS)
+    fields.update((name, bool(row[name])) for name in _FLAGS)
+    if fields["name"] is None:
+        fields["name"] = _usual_name(fields["operation"], fields["request_model"])
+    fields.update(reader.unpack(row["content"]))
+    fields["resource"] = reader.shape(row["resource"])
+    if row["rest"] is not None:
+        fields.update(decode(inflate(row["rest"])))
+    return Interaction(**fields)
+
+
+def span_row(span: SpanRecord, writer: messages.Writer) -> dict[str, Any]:
+    """The row of `span` by column."""
+    return {
+        "trace_id": column_id(span.trace_id),
+        "span_id": column_id(span.span_id),
+        "start_ns": _clamped(span.start_ns),
+        "resource": writer.shape(span.resource),
+        "body": _body(span, leave_out="resource"),
+    }
+
+
+def span_of_row(row: Mapping[str, Any], reader: messages.Reader) -> SpanRecord:
+    """The span whose row `span_row` made."""
+    return SpanRecord(**decode(inflate(row["body"])), resource=reader.shape(row["resource"]))
+
+
+def feedback_row(feedback: Feedback) -> dict[str, Any]:
+    """The row of `feedback` by column, without its targets."""
+    return {
+        "id": column_text(feedback.id),
+        "time_ns": _clamped(feedback.time_ns),
+        "kind": column_text(feedback.kind),
+        "name": column_text(feedback.name),
+        "retracts": column_text(feedback.retracts),
+        "body": _body(feedback),
+    }
+
+
+def feedback_of_body(body: bytes) -> Feedback:
+    """The feedback whose row has this body."""
+    return Feedback(**decode(inflate(body)))
+
+
+def feedback_spans(feedback: Feedback) -> list[str]:
+    """The span ids that `feedback` is about: its own, both sides of a preference, all of a ranking; none twice."""
+    named = (feedback.span_id, feedback.chosen, feedback.rejected, *feedback.ranking)
+    return list(dict.fromkeys(span for span in named if span and span.strip("0")))
+
+
+def feedback_targets(feedback: Feedback) -> list[tuple[int, bytes | str, bytes | str | None]]:
+    """Kind, key and trace of every way to find what `feedback` is about; the trace is None where unknown.
+
+    The trace holds for the feedback's own span only: the other side of a preference may be in any trace. A session is a
+    way to find it only where nothing else was given, for a session names many calls.
+    """
+    trace = column_id(feedback.trace_id)
+    own_trace = None if trace in UNKNOWN_TRACES else trace
+    spans = feedback_spans(feedback)
+    targets: list[tuple[int, bytes | str, bytes | str | None]] = [
+        (SPAN, column_id(span), own_trace if span == feedback.span_id else None) for span in spans
+    ]
+    for kind, key in ((RESPONSE, feedback.response_id), (MESSAGE, feedback.message_id)):
+        if key:
+            targets.append((kind, column_text(key) or "", None))
+    if not targets and feedback.session:
+        targets.append((SESSION, column_text(feedback.session) or "", None))
+    return targets
+
+
+def _columns(interaction: Interaction) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The columns of `interaction`, and by field name what they do not hold exactly."""
+    row: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name in _TYPES:
+        value = getattr(interaction, name)
+        held, exact = _column(name, value)
+        row[name] = _REQUIRED.get(name) if held is None else held
+        if not exact:
+            rest[name] = value
+    return row, rest
+
+
+def _column(name: str, value: Any) -> tuple[Any, bool]:
+    """What the column `name` holds for `value`, and whether `value` comes back from it as it was."""
+    kind, fits = type(value), _TYPES[name]
+    if value is None:
+        return None, name in _NULLABLE
+    if kind is not fits or (kind is float and math.isnan(value)):  # SQLite keeps a NaN as NULL
+        return None, False
+    if kind is str:
+        return column_id(value) if name in _IDS else column_text(value), True
+    held = _clamped(value) if kind is int else value
+    return held, bool(held == value)
+
+
+def _usual_name(operation: str | None, model: str | None) -> str:
+    return f"{operation} {model}"
+
+
+def _service(resource: Mapping[str, Any]) -> str | None:
+    service = resource.get(SERVICE_NAME)
+    return column_text(service) if isinstance(service, str) else None
+
+
+def _clamped(number: int) -> int:
+    """`number` as near as SQLite's 64 bits allow."""
+    return max(-(2**63), min(int(number), 2**63 - 1))
+
+
+def _body(record: Feedback | SpanRecord, leave_out: str = "") -> bytes:
+    """All fields of `record` that differ from their default or from its type, encoded."""
+    fields = {
+        field.name: value
+        for field in dataclasses.fields(record)
+        if field.name != leave_out and not _is_default(field, value := getattr(record, field.name))
+    }
+    return deflate(encode(fields))
+
+
+def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    return type(value) is type(default) and bool(value == default)

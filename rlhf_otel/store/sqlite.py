@@ -1,0 +1,298 @@
+"""The embedded store: one SQLite file that any number of threads and processes read and write at once."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from rlhf_otel.store import connection as access
+from rlhf_otel.store.encoding import column_id, column_text
+from rlhf_otel.store.errors import StoreError, explain
+from rlhf_otel.store.files import existing_file, prepare_file
+from rlhf_otel.store.joins import Joiner
+from rlhf_otel.store.messages import Reader, Writer
+from rlhf_otel.store.migrate import migrate, missing
+from rlhf_otel.store.rows import (
+    feedback_of_body,
+    feedback_row,
+    feedback_targets,
+    interaction_of_row,
+    interaction_row,
+    span_of_row,
+    span_row,
+)
+from rlhf_otel.store.sql import query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from rlhf_otel.records import Feedback, Handle, Interaction, SpanRecord
+
+PAGE = 50
+"""How many interactions are read at a time; what bounds memory while they stream."""
+
+
+class Store:
+    """Interactions, spans and feedback on disk, or in memory for the path `:memory:`.
+
+    Safe to share between threads. Use as a context manager, or call `close`. A forked child may go on using it; only
+    a store in memory is then a new, empty one there.
+    """
+
+    def __init__(self, path: str, writer: access.Door | None, reader: access.Door) -> None:
+        self.path = path
+        self._writer = writer
+        self._reader = reader
+
+    @classmethod
+    def open(cls, path: str | Path, *, read_only: bool = False) -> Store:
+        """Opens the store at `path`, which is made where it is missing, unless `read_only`.
+
+        Raises:
+            StoreError: it cannot be opened, is no store of ours or was written by a newer version.
+        """
+        if str(path) == access.MEMORY:
+            door = access.Door(access.MEMORY, lambda: _migrated(access.connect_memory(), access.MEMORY), lasting=True)
+            store = cls(access.MEMORY, door, door)
+        elif read_only:
+            store = cls._for_reading(existing_file(path))
+        else:
+            store = cls._for_writing(prepare_file(path))
+        store._try_out()
+        return store
+
+    @classmethod
+    def _for_writing(cls, file: Path) -> Store:
+        """Two connections: SQLite lets one read while the other writes."""
+
+        def connect() -> sqlite3.Connection:
+            return _migrated(access.connect_for_writing(file), str(file))
+
+        return cls(str(file), access.Door(str(file), connect), access.Door(str(file), connect))
+
+    @classmethod
+    def _for_reading(cls, file: Path) -> Store:
+        frozen: list[object] = []  # what the file looked like when it was opened as one that does not change
+
+        def connect() -> sqlite3.Connection:
+            frozen[:] = [] if access.has_log(file) else [access.look(file)]
+            return _checked(access.connect_for_reading(file), str(file))
+
+        door = access.Door(str(file), connect, stale=lambda: frozen not in ([], [access.look(file)]))
+        return cls(str(file), None, door)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the store; everything that `add` returned for has been on the disk before."""
+        for door in (self._reader, self._writer):
+            if door is not None:
+                door.close()
+
+    def add(
+        self,
+        interactions: Iterable[Interaction] = (),
+        feedback: Iterable[Feedback] = (),
+        spans: Iterable[SpanRecord] = (),
+    ) -> None:
+        """Stores all or nothing; on the disk when it returns.
+
+        What is there already, by trace and span id or by feedback id, stays as it is.
+
+        Raises:
+            StoreError: nothing was stored; the message says why and what helps.
+        """
+        batch = list(interactions), list(feedback), list(spans)
+        with self._writing() as connection:
+            content = Writer(connection)
+            for interaction in batch[0]:
+                _add_interaction(connection, interaction, content)
+            for given in batch[1]:
+                _add_feedback(connection, given)
+            for span in batch[2]:
+                connection.execute(query("span_add"), span_row(span, content))
+
+    def interaction(self, span_id: str, trace_id: str | None = None) -> Interaction | None:
+        """The interaction with this span id, the newest where there are several; None where there is none."""
+        given = {"span_id": column_id(span_id)} | ({} if trace_id is None else {"trace_id": column_id(trace_id)})
+        with self._reading() as connection:
+            row = connection.execute(query("interaction_match", *sorted(given)), given).fetchone()
+            return None if row is None else interaction_of_row(row, Reader(connection))
+
+    def interactions(
+        self,
+        *,
+        limit: int | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        session: str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        service: str | None = None,
+        status: str | None = None,
+        has_feedback: bool | None = None,
+        newest_first: bool = True,
+    ) -> Iterator[Interaction]:
+        """The interactions that match every filter given, by their start; a page at a time, so memory stays flat.
+
+        Args:
+            limit: at most so many.
+            since_ns: began at or after this time, in nanoseconds since the epoch.
+            until_ns: began before this time.
+            session: of this session.
+            model: this model was requested or answered.
+            provider: of this provider.
+            service: from the service of this name.
+            status: unset, ok or error.
+            has_feedback: whether feedback counts on it now.
+            newest_first: the order.
+        """
+        texts = {"session": session, "model": model, "provider": provider, "service": service, "status": status}
+        filters: dict[str, Any] = {name: column_text(text) for name, text in texts.items() if text is not None}
+        filters |= {name: ns for name, ns in (("since_ns", since_ns), ("until_ns", until_ns)) if ns is not None}
+        clauses = {*filters, "newest_first" if newest_first else "oldest_first"}
+        clauses |= {"has_feedback"} if has_feedback else set()
+        left = limit
+        for page in self._pages(filters, clauses, "before_last" if newest_first else "after_last", has_feedback):
+            yield from page if left is None else page[:left]
+            left = None if left is None else left - len(page)
+            if left is not None and left <= 0:
+                return
+
+    def feedback_on(self, targets: Iterable[Interaction]) -> dict[str, list[Feedback]]:
+        """The feedback that counts now on each of `targets`, by span id, oldest first; [] where none does."""
+        with self._reading() as connection:
+            joiner = Joiner(connection)
+            return {target.span_id: joiner.current(target) for target in targets}
+
+    def history(self, interaction: Interaction) -> list[Feedback]:
+        """Every feedback ever given on `interaction`, oldest first: superseded, retracted and the retractions too."""
+        with self._reading() as connection:
+            return Joiner(connection).history(interaction)
+
+    def pending(self, limit: int | None = None) -> list[Feedback]:
+        """The feedback, oldest first, whose target is not in the store (yet)."""
+        with self._reading() as connection:
+            rows = connection.execute(query("feedback_pending"), {"limit": -1 if limit is None else limit})
+            return [feedback_of_body(row["body"]) for row in rows]
+
+    def find(
+        self,
+        *,
+        span_id: str | None = None,
+        response_id: str | None = None,
+        message_id: str | None = None,
+        session: str | None = None,
+    ) -> Handle | None:
+        """The handle of the newest interaction that goes by all the given ids; None where there is none.
+
+        Raises:
+            StoreError: no id was given.
+        """
+        texts = {"response_id": response_id, "message_id": message_id, "session": session}
+        given: dict[str, Any] = {name: column_text(text) for name, text in texts.items() if text is not None}
+        given |= {} if span_id is None else {"span_id": column_id(span_id)}
+        if not given:
+            raise StoreError(f"{self.path}: find needs a span id, response id, message id or session to go by")
+        with self._reading() as connection:
+            row = connection.execute(query("interaction_match", *sorted(given)), given).fetchone()
+            return None if row is None else interaction_of_row(row, Reader(connection)).handle
+
+    def counts(self) -> dict[str, int]:
+        """How many interactions, feedback, pending feedback, spans and distinct messages there are."""
+        with self._reading() as connection:
+            return dict(connection.execute(query("counts")).fetchone())
+
+    def spans(self, trace_id: str) -> list[SpanRecord]:
+        """The spans of the trace that are no calls to a model, by their start."""
+        with self._reading() as connection:
+            reader = Reader(connection)
+            rows = connection.execute(query("span_of_trace"), (column_id(trace_id),))
+            return [span_of_row(row, reader) for row in rows]
+
+    def _pages(
+        self, filters: dict[str, Any], clauses: set[str], onward: str, has_feedback: bool | None
+    ) -> Iterator[list[Interaction]]:
+        """Page after page of what matches. No transaction stays open while the caller is at work on one."""
+        position: dict[str, int] = {}
+        while True:
+            text = query("interaction_page", *sorted(clauses | ({onward} if position else set())))
+            with self._reading() as connection:
+                rows = connection.execute(text, {**filters, **position, "page": PAGE}).fetchall()
+                reader, joiner = Reader(connection), Joiner(connection)
+                page = [interaction_of_row(row, reader) for row in rows]
+                if has_feedback is not None:
+                    page = [each for each in page if bool(joiner.current(each)) == has_feedback]
+            yield page
+            if len(rows) < PAGE:
+                return
+            position = {"last_ns": rows[-1]["start_ns"], "last_id": rows[-1]["id"]}
+
+    def _reading(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """A connection that sees one state of the store throughout."""
+        return self._reader.entered("BEGIN")
+
+    def _writing(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """A connection that alone may write until it is left."""
+        if self._writer is None:
+            raise StoreError(f"{self.path}: opened for reading only; open it without read_only to write")
+        return self._writer.entered("BEGIN IMMEDIATE")
+
+    def _try_out(self) -> None:
+        """Opens the connections now, so that what is wrong with the file is said here and not on first use."""
+        try:
+            for door in {self._reader, self._writer} - {None}:
+                with door.entered("BEGIN"):  # type: ignore[union-attr]
+                    pass
+        except BaseException:
+            self.close()
+            raise
+
+
+def _migrated(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:
+    with _closed_on_error(connection, path):
+        migrate(connection, path)
+    return connection
+
+
+def _checked(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:
+    with _closed_on_error(connection, path):
+        if missing(connection, path):
+            raise StoreError(f"{path}: written by an older version; open it for writing once to bring it up to date")
+    return connection
+
+
+@contextlib.contextmanager
+def _closed_on_error(connection: sqlite3.Connection, path: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        connection.close()
+        raise explain(error, path, access.BUSY_TIMEOUT_S) from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _add_interaction(connection: sqlite3.Connection, interaction: Interaction, content: Writer) -> None:
+    """Looks first, so that a call that comes again leaves no content behind."""
+    identity = {"trace_id": column_id(interaction.trace_id), "span_id": column_id(interaction.span_id)}
+    if connection.execute(query("interaction_exists"), identity).fetchone() is None:
+        connection.execute(query("interaction_add"), interaction_row(interaction, content))
+
+
+def _add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
+    cursor = connection.execute(query("feedback_add"), feedback_row(feedback))
+    if cursor.rowcount:
+        seq = cursor.lastrowid
+        targets = [(kind, key, trace, seq) for kind, key, trace in feedback_targets(feedback)]
+        connection.executemany(query("feedback_target_add"), targets)
