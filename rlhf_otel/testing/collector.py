@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-Protocol = Literal["http/protobuf", "grpc"]
+Transport = Literal["http/protobuf", "grpc"]
 
 _SIGNALS: Mapping[str, Signal] = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
 
@@ -35,7 +35,7 @@ class Batch:
     """
 
     signal: Signal
-    protocol: Protocol
+    protocol: Transport
     size: int
     headers: Mapping[str, str]
     time: float
@@ -92,7 +92,7 @@ class FakeCollector:
             raise RuntimeError("this collector speaks no gRPC; make it with FakeCollector(grpc=True)")
         return f"http://127.0.0.1:{self._grpc_port}"
 
-    def environment(self, protocol: Protocol = "http/protobuf") -> dict[str, str]:
+    def environment(self, protocol: Transport = "http/protobuf") -> dict[str, str]:
         """The `OTEL_*` variables that point an application at this collector."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.grpc_url if protocol == "grpc" else self.http_url,
@@ -208,7 +208,7 @@ class FakeCollector:
         self.close()
 
     def take(
-        self, signal: Signal, protocol: Protocol, payload: bytes, headers: Mapping[str, str], size: int
+        self, signal: Signal, protocol: Transport, payload: bytes, headers: Mapping[str, str], size: int
     ) -> tuple[int, float | None]:
         """Keeps or refuses one export request; returns the HTTP status and the seconds to wait for a retry.
 
