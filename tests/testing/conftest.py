@@ -19,9 +19,7 @@ def llm():
 @pytest.fixture
 def openai_client(llm):
     """A synchronous OpenAI client that never retries."""
-    with OpenAI(
-        base_url=llm.openai_url, api_key="test", max_retries=0, _strict_response_validation=True
-    ) as client:
+    with OpenAI(base_url=llm.openai_url, api_key="test", max_retries=0, _strict_response_validation=True) as client:
         yield client
 
 

@@ -23,9 +23,7 @@ class City(pydantic.BaseModel):
 
 def text_of(chunks, choice=0):
     """The text that the chunks of a stream give to one choice."""
-    return "".join(
-        entry.delta.content or "" for chunk in chunks for entry in chunk.choices if entry.index == choice
-    )
+    return "".join(entry.delta.content or "" for chunk in chunks for entry in chunk.choices if entry.index == choice)
 
 
 def test_an_unscripted_request_gets_the_canned_reply(openai_client):

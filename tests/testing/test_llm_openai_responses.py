@@ -127,7 +127,7 @@ def test_a_response_can_be_retrieved(llm, openai_client):
     created = openai_client.responses.create(**ASK)
     assert openai_client.responses.retrieve(created.id).output_text == "Paris."
     events = list(openai_client.responses.retrieve(created.id, stream=True, starting_after=5))
-    assert [event.sequence_number for event in events][0] == 6
+    assert events[0].sequence_number == 6
     assert events[-1].response.id == created.id
 
 
