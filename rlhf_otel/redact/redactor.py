@@ -1,0 +1,81 @@
+"""Takes secrets out of interactions and feedback before anything of them is written, sent or shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rlhf_otel.redact.rules import DEFAULT_RULES, Rule
+
+if TYPE_CHECKING:
+    from rlhf_otel.records import Feedback, Interaction
+
+_INTERACTION_FIELDS: Final = ("input", "system", "output", "tools", "error_message", "context", "attributes")
+_FEEDBACK_FIELDS: Final = ("comment", "correction", "label", "value", "metadata")
+_MAX_DEPTH: Final = 200
+TOO_DEEP: Final = "[REDACTED:nested-too-deeply]"
+
+
+class Redactor:
+    """A step of the pipeline: `redactor(interaction)` is the interaction without secrets.
+
+    Nothing is changed in place. What holds no secret is handed on as the same object, so a clean interaction costs only
+    the look at its text.
+
+    Args:
+        rules: tried in this order on every text.
+    """
+
+    def __init__(self, rules: Sequence[Rule] = DEFAULT_RULES) -> None:
+        self.rules = tuple(rules)
+
+    def __call__(self, interaction: Interaction) -> Interaction:
+        """`interaction` without secrets in its content, error message, context and attributes."""
+        changes = self._changes(interaction, _INTERACTION_FIELDS)
+        return dataclasses.replace(interaction, **changes) if changes else interaction
+
+    def redact_feedback(self, feedback: Feedback) -> Feedback:
+        """`feedback` without secrets in its comment, correction, label, value and metadata."""
+        changes = self._changes(feedback, _FEEDBACK_FIELDS)
+        return dataclasses.replace(feedback, **changes) if changes else feedback
+
+    def text(self, text: str) -> str:
+        """`text` with a placeholder such as `[REDACTED:openai-key]` in place of each secret."""
+        for rule in self.rules:
+            text = rule.apply(text)
+        return text
+
+    def _changes(self, record: Interaction | Feedback, fields: Sequence[str]) -> dict[str, Any]:
+        """The values that change, by field."""
+        values = ((name, getattr(record, name)) for name in fields)
+        cleaned = ((name, value, self._clean(value, 0)) for name, value in values)
+        return {name: clean for name, value, clean in cleaned if clean is not value}
+
+    def _clean(self, value: Any, depth: int) -> Any:
+        """`value` without secrets in any text of it; the same object where there are none. Keys of mappings stay.
+
+        What is nested deeper than anything real is dropped: nobody has looked into it.
+        """
+        if isinstance(value, str):
+            clean = self.text(value)
+            return value if clean == value else clean
+        if isinstance(value, Mapping):
+            return self._clean_mapping(value, depth)
+        if isinstance(value, list | tuple):
+            return self._clean_items(value, depth)
+        return value
+
+    def _clean_mapping(self, value: Mapping[Any, Any], depth: int) -> Any:
+        if depth > _MAX_DEPTH:
+            return TOO_DEEP
+        changes = {key: clean for key, item in value.items() if (clean := self._clean(item, depth + 1)) is not item}
+        return {**value, **changes} if changes else value
+
+    def _clean_items(self, value: list[Any] | tuple[Any, ...], depth: int) -> Any:
+        if depth > _MAX_DEPTH:
+            return TOO_DEEP
+        cleaned = [self._clean(item, depth + 1) for item in value]
+        if all(clean is item for clean, item in zip(cleaned, value, strict=True)):
+            return value
+        return tuple(cleaned) if isinstance(value, tuple) else cleaned

@@ -1,0 +1,203 @@
+"""What the redactor takes out, what it leaves alone, and that hostile text cannot slow it down."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlhf_otel.records import Feedback, Interaction
+from rlhf_otel.redact import DEFAULT_RULES, Redactor, Rule
+
+redactor = Redactor()
+
+
+def token(length: int, alphabet: str = string.ascii_letters + string.digits) -> str:
+    """A made-up secret: the prefix beside it in a test is what makes it look like a key."""
+    return "".join(random.Random(length).choices(alphabet, k=length))
+
+
+BODY = "\n".join(token(64) for _ in range(3))
+SECRETS = [
+    ("openai-key", "sk-" + token(48)),
+    ("openai-key", "sk-proj-" + token(40) + "_" + token(40) + "-" + token(20)),
+    ("anthropic-key", "sk-ant-api03-" + token(80) + "-" + token(8) + "AA"),
+    ("openrouter-key", "sk-or-v1-" + token(64, "0123456789abcdef")),
+    ("google-key", "AIza" + token(35)),
+    ("aws-key", "AKIA" + token(16, string.ascii_uppercase + string.digits)),
+    ("aws-key", "ASIA" + token(16, string.ascii_uppercase + string.digits)),
+    ("github-token", "ghp_" + token(36)),
+    ("github-token", "gho_" + token(36)),
+    ("github-token", "github_pat_" + token(22) + "_" + token(59)),
+    ("huggingface-token", "hf_" + token(34)),
+    ("slack-token", "xoxb-" + token(12, string.digits) + "-" + token(24)),
+    ("stripe-key", "sk_live_" + token(24)),
+    ("stripe-key", "rk_live_" + token(24)),
+    ("groq-key", "gsk_" + token(52)),
+    ("xai-key", "xai-" + token(80)),
+    ("jwt", "eyJ" + token(20) + ".eyJ" + token(60) + "." + token(43)),
+    ("private-key", f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n-----END RSA PRIVATE KEY-----"),
+    ("private-key", f"-----BEGIN PRIVATE KEY-----\n{BODY}"),
+    ("email", "jane.doe+news@mail.example.co.uk"),
+    ("email", "jörg@müller.de"),
+]
+
+
+@pytest.mark.parametrize(("name", "secret"), SECRETS)
+@pytest.mark.parametrize(
+    "around", ["{}", "my key: {}, keep it", '{{"key":"{}"}}', "看{}。", "\u202e{}\ud800", "(<{}>)"]
+)
+def test_a_secret_is_replaced_by_its_kind(name: str, secret: str, around: str) -> None:
+    """Each kind of secret goes, whatever stands around it, and everything else of the text stays."""
+    assert redactor.text(around.format(secret)) == around.format(f"[REDACTED:{name}]")
+
+
+@pytest.mark.parametrize(
+    "header", ["Authorization: Bearer ", "authorization=bearer ", 'curl -H "Authorization: Bearer ']
+)
+def test_a_bearer_header_keeps_its_name_and_loses_its_token(header: str) -> None:
+    """What follows `Bearer` in a header goes, and the header stays readable."""
+    assert redactor.text(f"{header}opaque-token-here") == f"{header}[REDACTED:bearer-token]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-learn and scikit-learn", "task-based, risk-averse, disk-backed work", "sk-fading-circle-container-wrap",
+        "@property\ndef f(self): ...", "@app.route('/x')", "user@host", "root@localhost:~#",
+        "a @ b.T", "@jane.doe said",
+        "git@github.com:org/repo.git", "attn = q@k.transpose(-2, -1)", "react@18.2.0", "AKIAN",
+        "hf_hub_download(repo_id)",
+        "hf_transformers_version_number_string", "bearer responsibilities in this house", "the bearer of bad news",
+        "eyJust kidding", "a PRIVATE KEY is needed", "-----BEGIN PRIVATE KEY----- is how it starts", "ghp_ is a prefix",
+        "xoxo, your friend", "github_pattern", "gsk_", "x-ai-model", "-----BEGIN CERTIFICATE-----",
+    ],
+)  # fmt: skip
+def test_prose_and_code_that_look_a_little_like_secrets_stay(text: str) -> None:
+    """Words, decorators, prompts and prefixes without a key behind them are not touched."""
+    assert redactor.text(text) == text
+
+
+def interaction(secret: str) -> Interaction:
+    """An interaction with `secret` in every place that the redactor promises to look at."""
+    message = {"role": "user", "parts": [{"type": "text", "content": f"I use {secret}."}]}
+    call = {"type": "tool_call", "name": "f", "arguments": {"nested": [{"deep": (secret, 1, None, True)}], secret: 1}}
+    return Interaction(
+        trace_id="a" * 32, span_id="b" * 16, start_ns=1, end_ns=2, input=[message], system=[{"content": secret}],
+        output=[{"role": "assistant", "parts": [call]}], tools=[{"description": secret}], error_message=f"no {secret}",
+        context={"note": secret}, attributes={"text": secret, "list": (secret,), "number": 5},
+    )  # fmt: skip
+
+
+def test_every_text_of_an_interaction_is_cleaned() -> None:
+    """Content, tool arguments at any depth, the error message, context and attributes lose the secret; keys stay."""
+    secret = "ghp_" + token(36)
+    clean = redactor(interaction(secret))
+    assert clean.output[0]["parts"][0]["arguments"].pop(secret) == 1  # type: ignore[index]
+    assert secret not in repr(clean)
+    expected = interaction("[REDACTED:github-token]")
+    expected.output[0]["parts"][0]["arguments"].pop("[REDACTED:github-token]")  # type: ignore[index]
+    assert clean == expected
+
+
+def test_the_original_is_not_changed() -> None:
+    """A caller who keeps the interaction or its messages sees them as they were."""
+    original = interaction("hf_" + token(34))
+    redactor(original)
+    assert original == interaction("hf_" + token(34))
+
+
+def test_clean_records_are_handed_on_as_they_are() -> None:
+    """Where nothing is found, no copy is made: not of the record and not of any part of it."""
+    clean = interaction("nothing")
+    feedback = Feedback(id="1", name="n", kind="comment", time_ns=1, comment="fine", metadata={"a": ["b"]})
+    assert redactor(clean) is clean
+    assert redactor.redact_feedback(feedback) is feedback
+
+
+def test_untouched_parts_are_shared() -> None:
+    """Only the path to a secret is copied."""
+    dirty = dataclasses.replace(interaction("nothing"), error_message="mail me: a@b.org")
+    assert redactor(dirty).input is dirty.input
+
+
+def test_every_text_of_a_feedback_is_cleaned() -> None:
+    """Comment, correction, label, value and metadata lose the secret; ids and numbers stay."""
+    given_ = Feedback(
+        id="1", name="n", kind="correction", time_ns=1, span_id="b" * 16, comment="a@b.org", correction="a@b.org",
+        label="a@b.org", value={"text": "a@b.org", "n": 1}, metadata={"who": "a@b.org"}, rater="a@b.org",
+    )  # fmt: skip
+    clean = redactor.redact_feedback(given_)
+    gone = "[REDACTED:email]"
+    assert (clean.comment, clean.correction, clean.label) == (gone, gone, gone)
+    assert (clean.value, clean.metadata) == ({"text": gone, "n": 1}, {"who": gone})
+    assert (clean.id, clean.span_id, clean.rater) == (given_.id, given_.span_id, given_.rater)
+
+
+def test_a_value_that_is_no_text_keeps_its_type() -> None:
+    """True stays True and 1 stays 1."""
+    for value in (True, 1, 1.0, None):
+        feedback = Feedback(id="1", name="n", kind="custom", time_ns=1, value=value)
+        assert redactor.redact_feedback(feedback) is feedback
+
+
+def test_a_structure_deeper_than_anything_real_is_dropped_not_crashed_on() -> None:
+    """Hostile nesting ends in a placeholder, so nothing unseen gets through."""
+    deep: object = "a@b.org"
+    for _ in range(100_000):
+        deep = [deep]
+    clean = redactor(dataclasses.replace(interaction("x"), context={"deep": deep}))
+    level: object = clean.context["deep"]
+    while isinstance(level, list):
+        level = level[0]
+    assert level == "[REDACTED:nested-too-deeply]"
+
+
+def test_own_rules_take_the_place_of_the_default_ones() -> None:
+    """A redactor uses exactly the rules that it is given."""
+    rule = Rule("ticket", __import__("re").compile(r"TICKET-\d+"), ("TICKET-",))
+    assert Redactor([rule]).text("TICKET-7 of a@b.org") == "[REDACTED:ticket] of a@b.org"
+
+
+@given(st.text(st.characters(codec=None), max_size=300))
+def test_redacting_twice_is_redacting_once(text: str) -> None:
+    """A placeholder is never taken for a secret, in any text, lone surrogates included."""
+    once = redactor.text(text)
+    assert redactor.text(once) == once
+
+
+@given(
+    st.lists(st.sampled_from([secret for _, secret in SECRETS] + ["sk-", "@", ".", "-----", " ", "eyJ"]), max_size=12)
+)
+def test_placeholders_survive_a_second_pass_among_secrets(pieces: list[str]) -> None:
+    """Whatever is glued together, the second pass finds no placeholder of the first."""
+    once = redactor.text(" ".join(pieces))
+    assert redactor.text(once) == once
+
+
+def test_every_keyword_is_needed_by_its_pattern() -> None:
+    """The cheap look before a pattern never hides a secret: each sample holds a keyword of the rule that finds it."""
+    for name, secret in SECRETS:
+        rules = [rule for rule in DEFAULT_RULES if rule.name == name and rule.pattern.search(secret)]
+        assert rules
+        assert all(any(keyword in secret for keyword in rule.keywords) for rule in rules)
+
+
+HOSTILE = [
+    "a", "a@", "a.", "@", ".", "-", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\n" + "A" * 16, "sk-",
+    "sk-proj-", "eyJ", "eyJaaaaaaaa.", "eyJaaaaaaaa.eyJ", "Bearer ", "bearer a", "authorization", "authorization: ",
+    "xoxb-", "AIza", "AKIA", "ghp_", "hf_", "a@b.", "a@b-", "a@" + "b." * 9, "\\n", "-x", "%+-", "bearer " + "a" * 399,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+@pytest.mark.parametrize("tail", ["", "@", "!", "-----END", "@x.c0"])
+def test_hostile_text_takes_no_more_than_its_length(piece: str, tail: str) -> None:
+    """Half a megabyte made to confuse a pattern is done before the test times out; a quadratic pattern would not be."""
+    keywords = " @ sk- _ PRIVATE KEY eyJ earer AIza AKIA xox hf_ ghp_ "
+    text = piece * (500_000 // len(piece)) + tail
+    assert isinstance(redactor.text(keywords + text), str)
