@@ -81,12 +81,12 @@ def interaction_attributes(interaction: Interaction) -> Attributes:
     if i.variant is not None:
         attributes[s.VARIANT] = attributes[s.FEATURE_FLAG_VARIANT] = i.variant
     for key, value in i.context.items():
-        attributes[s.CONTEXT + key] = _flat(value)
+        attributes[s.CONTEXT + key] = flat(value)
     for name, key in _CONTENT_FIELDS.items():
         value = getattr(i, name)
         if value:
             attributes[key] = dumps(value)
-    attributes.update((key, _flat(value)) for key, value in i.attributes.items())
+    attributes.update((key, flat(value)) for key, value in i.attributes.items())
     return attributes
 
 
@@ -162,7 +162,7 @@ def feedback_attributes(feedback: Feedback) -> Attributes:
     if f.target_start_ns:
         attributes[s.FEEDBACK_TARGET_START] = f.target_start_ns
     for key, value in f.metadata.items():
-        attributes[s.FEEDBACK_METADATA + key] = _flat(value)
+        attributes[s.FEEDBACK_METADATA + key] = flat(value)
     return attributes
 
 
@@ -209,7 +209,7 @@ def _value(rest: dict[str, Any], kind: str | None, label: str | None) -> Any:
     if (number := rest.pop(s.EVALUATION_SCORE_VALUE, None)) is not None:
         return int(number) if kind == "rating" and float(number).is_integer() else number
     if (encoded := rest.pop(s.FEEDBACK_VALUE, None)) is not None:
-        return _json_or_text(encoded)
+        return parse_json(encoded)
     return label if kind == "categorical" else None
 
 
@@ -310,7 +310,7 @@ def iso(time_ns: int) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _flat(value: Any) -> Any:
+def flat(value: Any) -> Any:
     """`value` itself where OpenTelemetry takes it as an attribute, else its JSON."""
     if isinstance(value, str | bool | int | float):
         return value
@@ -322,7 +322,7 @@ def _flat(value: Any) -> Any:
 
 def _content(value: Any) -> Any:
     """Messages as other emitters write them: a JSON string or the structure itself."""
-    value = _json_or_text(value)
+    value = parse_json(value)
     return value if isinstance(value, list | tuple) else [part for part in (_as_text_part(value),) if part]
 
 
@@ -330,7 +330,8 @@ def _as_text_part(value: Any) -> Part | None:
     return {"type": "text", "content": value} if isinstance(value, str) and value else None
 
 
-def _json_or_text(value: Any) -> Any:
+def parse_json(value: Any) -> Any:
+    """The value that `value` encodes; `value` itself where it is no JSON text."""
     if not isinstance(value, str):
         return value
     try:

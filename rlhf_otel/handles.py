@@ -20,7 +20,7 @@ _last: ContextVar[Handle | None] = ContextVar("rlhf_otel_last", default=None)
 _current: ContextVar[Handle | None] = ContextVar("rlhf_otel_current", default=None)
 _by_object: dict[int, tuple[weakref.ref[Any], Handle]] = {}
 _by_id: OrderedDict[str, Handle] = OrderedDict()
-_lock = threading.Lock()
+_lock = threading.RLock()  # a finalizer may run inside it, on the same thread
 
 
 def remember(handle: Handle, *ids: str | None) -> None:
@@ -73,9 +73,15 @@ def current() -> Handle | None:
     return _current.get()
 
 
-def begin(handle: Handle) -> Any:
-    """Marks `handle` as under way here; returns what `leave` takes."""
+def made(handle: Handle | None) -> None:
+    """Makes `handle` the newest one here."""
     _last.set(handle)
+
+
+def begin(handle: Handle | None) -> Any:
+    """Marks `handle` as under way here; returns what `leave` takes."""
+    if handle is not None:
+        made(handle)
     return _current.set(handle)
 
 

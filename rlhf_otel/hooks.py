@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -29,50 +29,48 @@ class Drop(Exception):  # noqa: N818 - a verb: what a processor says, not an err
     """Raised by a processor: this interaction shall not leave the process with its content."""
 
 
-class Deferral(Protocol):
-    """Takes over the rest of the work on an ended call, off the application's thread."""
-
-    def accepts(self, span: Any) -> bool:
-        """Whether `span` belongs to a provider that was set up here and has no other processor."""
-
-    def put(self, span: Any, finalize: Callable[[], Interaction]) -> None:
-        """Takes `finalize`, to be called once on the export thread when `span` has ended."""
-
-
-class Pipeline(Protocol):
-    """What a call goes through before anything of it is written or sent."""
-
-    def __call__(self, interaction: Interaction) -> Interaction:
-        """Returns what may leave the process; never raises, and strips the content where a processor said `Drop`."""
-
-
 class Telemetry(Protocol):
-    """Where spans, events and figures go."""
+    """Where spans, events and figures go, and what they go through before."""
 
-    deferral: Deferral | None
-    pipeline: Pipeline
+    captures_content: bool
+    """Whether prompts and answers are read at all."""
 
     def tracer(self) -> Any:
         """The OpenTelemetry tracer to start spans with, resolved anew when the global provider changes."""
 
+    def defers(self, span: Any) -> bool:
+        """Whether the rest of the work on `span` may be done later: its provider is ours, and ours alone."""
+
+    def put(self, span: Any, finalize: Callable[[], Interaction]) -> None:
+        """Takes `finalize`, to be called once on the export thread after `span` has ended."""
+
+    def complete(self, interaction: Interaction) -> Interaction:
+        """Runs the pipeline and tells the listeners; what comes back may leave the process. Never raises."""
+
+    def attributes(self, interaction: Interaction) -> dict[str, Any]:
+        """The span attributes of a completed interaction, as far as the capture mode lets its span carry them."""
+
+    def measure(self, interaction: Interaction, gaps: Sequence[float]) -> None:
+        """Records the client metrics of one call; `gaps` are the seconds between its chunks."""
+
     def emit(self, feedback: Feedback) -> str:
         """Sends one feedback event on its way; returns its status: joined, pending, spooled or sent."""
-
-    def measure(self, interaction: Interaction, gaps: Any) -> None:
-        """Records the client metrics of one call; `gaps` are the seconds between its chunks, or None."""
 
 
 telemetry: Telemetry | None = None
 """Set by `rlhf_otel.export.setup`; None means that nothing is recorded."""
+
+connect: Callable[..., Telemetry] | None = None
+"""Makes a telemetry on given OpenTelemetry providers, for instrumentors that are wired by hand. Set by the face."""
+
+before_exit: Callable[[], None] | None = None
+"""Ends what is still open, before the last delivery at the end of the process."""
 
 enabled: bool = True
 """Whether calls are recorded at all: `rlhf.disable()` and `rlhf.enable()`."""
 
 strict: bool = False
 """Whether our own faults are raised instead of logged. For tests only."""
-
-capture_content: bool = True
-"""Whether prompts and answers are read at all."""
 
 locate: Callable[[str], Handle | None] | None = None
 """Finds the handle of a span id that this process did not make; set where a store can be asked."""
@@ -113,7 +111,7 @@ def announce(event: str, *args: Any) -> None:
 
 
 _last_said: dict[str, float] = {}
-_said_lock = threading.Lock()
+_said_lock = threading.RLock()  # a finalizer may run inside it, on the same thread
 SAY_EVERY_S = 60.0
 
 

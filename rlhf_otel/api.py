@@ -1,0 +1,155 @@
+"""What `import rlhf_otel` offers: the joiner of the rooms, for applications that wire by hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rlhf_otel import config as settings
+from rlhf_otel import handles, hooks, instrumentation
+from rlhf_otel.export import setup
+from rlhf_otel.export.pipeline import add_processor
+from rlhf_otel.records import Feedback, Handle, Interaction
+
+__all__ = ["add_processor", "capture", "disable", "enable", "flush", "instrument", "interactions", "on", "shutdown",
+           "stats", "uninstrument"]  # fmt: skip
+
+on = hooks.on
+flush = setup.flush
+
+
+def instrument(client: Any = None, **arguments: Any) -> Any:
+    """Records calls to models from now on: all of them, or those of one client. Idempotent.
+
+    A global TracerProvider that the application has set, before or later, is used and never replaced. Without one, and
+    without an OTLP endpoint, everything goes into the embedded store, `.rlhf-otel/store.db`.
+
+    Args:
+        client: a client of openai or anthropic; None for every client of every library, also of those that the
+            application imports later.
+        arguments: settings, by the names that `rlhf-otel config` lists: endpoint, capture, store, sample_rate, ...
+
+    Returns:
+        `client`.
+
+    Raises:
+        ConfigError: a setting has a value that it cannot have.
+        TypeError: `client` is not a client that can be instrumented.
+    """
+    config = settings.load(arguments)
+    if setup.configure(config) is None:
+        return client
+    hooks.before_exit = instrumentation.end_open_streams
+    if client is None:
+        instrumentation.switch_on(config.providers)
+    else:
+        instrumentation.instrument_client(client)
+    return client
+
+
+def uninstrument() -> None:
+    """Puts every client library back as it was. What has been recorded is still delivered."""
+    instrumentation.switch_off()
+
+
+def shutdown(timeout: float = 3.0) -> bool:
+    """Ends open streams, delivers what there is, and puts every client library back.
+
+    Returns:
+        True only if everything was acknowledged within `timeout` seconds.
+    """
+    instrumentation.end_open_streams()
+    instrumentation.switch_off()
+    return setup.shutdown(timeout)
+
+
+def enable() -> None:
+    """Records calls again after `disable`."""
+    hooks.enabled = True
+
+
+def disable() -> None:
+    """Lets calls through unrecorded until `enable`."""
+    hooks.enabled = False
+
+
+def stats() -> dict[str, int]:
+    """What happened in this process so far: calls, interactions, errors, feedback, drops, faults, what is waiting."""
+    telemetry = setup.current()
+    waiting = telemetry.own.worker.waiting if telemetry is not None else 0
+    known = ("calls", "interactions", "errors", "feedback", "feedback_refused", "dropped_by_processor",
+             "dropped_queue_full", "dropped_undelivered", "failed_batches", "faults")  # fmt: skip
+    return {**dict.fromkeys(known, 0), **hooks.counters, "waiting": waiting}
+
+
+def interactions(
+    *,
+    has_feedback: bool | None = None,
+    session: str | None = None,
+    since: float | None = None,
+    limit: int | None = None,
+) -> Iterator[tuple[Interaction, list[Feedback]]]:
+    """Interactions of the embedded store, newest first, each with the feedback that counts now.
+
+    Args:
+        has_feedback: only those with feedback, or only those without.
+        session: only those of this session.
+        since: only those that began later than this many seconds since the epoch.
+        limit: at most so many.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+    """
+    from rlhf_otel.store import Store
+
+    telemetry = setup.current()
+    setup.flush()
+    sink = telemetry.own.store_sink if telemetry is not None else None
+    store = sink.store if sink is not None else Store.open(settings.load().store or settings.DEFAULT_STORE, read_only=True)
+    since_ns = None if since is None else int(since * 1e9)
+    found = store.interactions(has_feedback=has_feedback, session=session, since_ns=since_ns, limit=limit)
+    for interaction in found:
+        yield interaction, store.feedback_on([interaction]).get(interaction.span_id, [])
+
+
+def capture(
+    *,
+    prompt: str | Sequence[Mapping[str, Any]],
+    response: str | None = None,
+    model: str | None = None,
+    provider: str = "custom",
+    operation: str = "chat",
+    usage: Mapping[str, int] | None = None,
+    error: BaseException | str | None = None,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> Handle | None:
+    """Records an interaction that no client library made: a model behind your own HTTP call, or in this process.
+
+    Args:
+        prompt: text, or messages as `{"role": ..., "content": text}` or with `parts` as the conventions have them.
+        response: the answer.
+        model: which model answered.
+        provider: who runs it, in the words of `gen_ai.provider.name`.
+        operation: chat, text_completion or embeddings.
+        usage: `input_tokens` and `output_tokens`, and `cached_tokens`, `reasoning_tokens` where known.
+        error: what went wrong, if something did.
+        start_ns: when the call began, in nanoseconds since the epoch; now by default.
+        end_ns: when it ended.
+        attributes: further span attributes.
+
+    Returns:
+        The handle to give feedback on; None where nothing is recorded now.
+    """
+    telemetry = hooks.telemetry
+    if telemetry is None or not hooks.enabled:
+        return None
+    from rlhf_otel.instrumentation.manual import record_call
+
+    call = record_call(telemetry, prompt=prompt, response=response, model=model, provider=provider,
+                       operation=operation, usage=usage or {}, error=error, attributes={**(attributes or {})},
+                       start_ns=start_ns or time.time_ns(), end_ns=end_ns)  # fmt: skip
+    handles.made(call.handle)
+    return call.handle

@@ -1,0 +1,55 @@
+"""What travels from the processors to the sinks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rlhf_otel import codec, semconv
+from rlhf_otel.records import Feedback, Interaction
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSpan:
+    """A span with its final attributes, and the interaction that it tells of if it tells of one.
+
+    `local_only` spans belong to a provider that has exporters of its own.
+    """
+
+    readable: Any
+    interaction: Interaction | None
+    local_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A feedback event as the SDK's log record, and the feedback in it."""
+
+    readable: Any
+    feedback: Feedback
+
+
+def interaction_of(span: Any) -> Interaction | None:
+    """The interaction that a finished SDK span tells of; None for a span that is no call to a model."""
+    attributes = span.attributes or {}
+    if not codec.is_interaction(attributes):
+        return None
+    context, parent = span.get_span_context(), span.parent
+    return codec.interaction_from_attributes(
+        attributes, trace_id=f"{context.trace_id:032x}", span_id=f"{context.span_id:016x}",
+        parent_span_id=f"{parent.span_id:016x}" if parent else None, start_ns=span.start_time or 0,
+        end_ns=span.end_time or 0, name=span.name, status=span.status.status_code.name.lower(),
+        error_message=span.status.description, resource=dict(span.resource.attributes),
+    )  # fmt: skip
+
+
+def feedback_of(record: Any) -> Feedback | None:
+    """The feedback that a log record carries; None for any other log record."""
+    if record.event_name != semconv.EVALUATION_EVENT:
+        return None
+    return codec.feedback_from_attributes(
+        record.attributes or {},
+        trace_id=f"{record.trace_id:032x}" if record.trace_id else "",
+        span_id=f"{record.span_id:016x}" if record.span_id else "",
+        time_ns=record.timestamp or record.observed_timestamp or 0,
+    )

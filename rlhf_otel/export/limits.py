@@ -1,0 +1,57 @@
+"""Cuts message content to a length limit so that it stays valid JSON and says what was cut."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from rlhf_otel import codec
+
+_LIMIT_VARIABLES = ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
+
+
+def effective_limit(own: int) -> int | None:
+    """The tightest of our own limit and OpenTelemetry's; None for no limit. In characters of JSON."""
+    limits = [own] if own > 0 else []
+    for name in _LIMIT_VARIABLES:
+        value = os.environ.get(name, "")
+        if value.isdigit():
+            limits.append(int(value))
+    return min(limits, default=None)
+
+
+def fit(encoded: str, limit: int) -> str:
+    """`encoded`, a JSON list of messages or parts, in at most `limit` characters.
+
+    First long texts are cut, each saying how long it was; where that is not enough, whole entries go from the front,
+    and the first entry that is left says how many.
+    """
+    if len(encoded) <= limit:
+        return encoded
+    entries = codec.parse_json(encoded)
+    longest = limit
+    while longest > 16:
+        longest //= 2
+        cut = codec.dumps([_cut(entry, longest) for entry in entries])
+        if len(cut) <= limit:
+            return cut
+    return _without_front([_cut(entry, longest) for entry in entries], limit)
+
+
+def _without_front(entries: list[Any], limit: int) -> str:
+    for gone in range(1, len(entries) + 1):
+        note = {"role": "system", "parts": [{"type": "text", "content": f"[{gone} entries cut]"}]}
+        cut = codec.dumps([note, *entries[gone:]])
+        if len(cut) <= limit:
+            return cut
+    return "[]"
+
+
+def _cut(value: Any, longest: int) -> Any:
+    if isinstance(value, str) and len(value) > longest:
+        return f"{value[:longest]}… [{len(value) - longest} of {len(value)} characters cut]"
+    if isinstance(value, dict):
+        return {key: _cut(item, longest) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_cut(item, longest) for item in value]
+    return value

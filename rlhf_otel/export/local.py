@@ -1,0 +1,75 @@
+"""Delivery into the embedded store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rlhf_otel import codec, hooks
+from rlhf_otel.export.items import EndedSpan, Event
+from rlhf_otel.records import Handle, SpanRecord
+
+if TYPE_CHECKING:
+    from rlhf_otel.store import Store
+
+
+class StoreSink:
+    """Writes interactions, other spans and feedback into one SQLite file, a batch a transaction."""
+
+    name = "store"
+
+    def __init__(self, path: str, *, feedback_only: bool = False) -> None:
+        self.path = path
+        self._feedback_only = feedback_only
+        self._store: Store | None = None
+
+    def wants(self, item: Any) -> bool:
+        """Feedback, and spans where they are wanted here too."""
+        return isinstance(item, Event) or (isinstance(item, EndedSpan) and not self._feedback_only)
+
+    def send(self, items: Sequence[Any]) -> bool:
+        """Durable when it returns."""
+        spans = [item for item in items if isinstance(item, EndedSpan)]
+        self.store.add(
+            [span.interaction for span in spans if span.interaction is not None],
+            [item.feedback for item in items if isinstance(item, Event)],
+            [_record(span.readable) for span in spans if span.interaction is None],
+        )
+        return True
+
+    @property
+    def store(self) -> Store:
+        """The store, opened on first use; a folder that cannot be written to means memory, and one line saying so."""
+        if self._store is None:
+            from rlhf_otel.store import Store, StoreError
+
+            try:
+                self._store = Store.open(self.path)
+            except StoreError as error:
+                hooks.say("store", "%s; interactions are kept in memory only and end with the process", error)
+                self._store = Store.open(":memory:")
+        return self._store
+
+    def find(self, **ids: str | None) -> Handle | None:
+        """The stored interaction that goes by one of these ids."""
+        return self.store.find(**ids)
+
+    def close(self) -> None:
+        """Closes the file; memory is kept for whoever still wants to look."""
+        if self._store is not None and str(self._store.path) != ":memory:":
+            self._store.close()
+            self._store = None
+
+
+def _record(span: Any) -> SpanRecord:
+    """A span of another instrumentation, as it goes into the tree around the calls."""
+    context, parent = span.get_span_context(), span.parent
+    return SpanRecord(
+        trace_id=f"{context.trace_id:032x}", span_id=f"{context.span_id:016x}",
+        parent_span_id=f"{parent.span_id:016x}" if parent else None,
+        start_ns=span.start_time or 0, end_ns=span.end_time or 0, name=span.name,
+        scope=span.instrumentation_scope.name if span.instrumentation_scope else "",
+        kind=span.kind.name.lower(), status=span.status.status_code.name.lower(),
+        attributes={key: codec.flat(value) for key, value in (span.attributes or {}).items()},
+        resource=dict(span.resource.attributes),
+    )  # fmt: skip

@@ -1,0 +1,187 @@
+"""Delivery through OpenTelemetry's own exporters: OTLP over http and grpc, and whatever `OTEL_*_EXPORTER` names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rlhf_otel import hooks
+from rlhf_otel.config import Config
+from rlhf_otel.export.items import EndedSpan, Event
+
+Signal = str
+"""traces, logs or metrics."""
+
+
+def wanted_exporters(signal: Signal, config: Config) -> tuple[str, ...]:
+    """The exporters of one signal, by the words of `OTEL_<SIGNAL>_EXPORTER`; otlp where only an endpoint is set."""
+    named = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip()
+    if named:
+        return tuple(word for word in (part.strip() for part in named.split(",")) if word and word != "none")
+    return ("otlp",) if has_endpoint(signal, config) else ()
+
+
+def has_endpoint(signal: Signal, config: Config) -> bool:
+    """Whether OTLP has somewhere to go for this signal."""
+    return bool(config.endpoint or os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"))
+
+
+def is_silenced(signal: Signal) -> bool:
+    """Whether `OTEL_<SIGNAL>_EXPORTER=none` says that this signal goes nowhere."""
+    return os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip().lower() == "none"
+
+
+def exporters(signal: Signal, config: Config) -> list[Any]:
+    """The exporters of one signal, made now. One that cannot be made is reported and left out."""
+    made = []
+    for word in wanted_exporters(signal, config):
+        try:
+            made.append(_make(word, signal, config))
+        except Exception as error:  # noqa: BLE001 - the application runs on without a backend
+            hooks.say(f"exporter {word}", "the %s exporter %r cannot be made: %s", signal, word, error)
+    return made
+
+
+def _make(word: str, signal: Signal, config: Config) -> Any:
+    if word != "otlp":
+        from importlib.metadata import entry_points
+
+        found = list(entry_points(group=f"opentelemetry_{signal}_exporter", name=word))
+        if not found:
+            raise LookupError(f"nothing installed is called that; OTEL_{signal.upper()}_EXPORTER takes otlp, console, none")
+        return found[0].load()()
+    protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or config.protocol
+    return _otlp_class(signal, protocol)(**_arguments(signal, protocol, config))
+
+
+def _otlp_class(signal: Signal, protocol: str) -> Callable[..., Any]:
+    if protocol == "grpc":
+        if signal == "traces":
+            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Traces
+
+            return Traces
+        if signal == "logs":
+            from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as Logs
+
+            return Logs
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as Metrics
+
+        return Metrics
+    if signal == "traces":
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpTraces
+
+        return HttpTraces
+    if signal == "logs":
+        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpLogs
+
+        return HttpLogs
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetrics
+
+    return HttpMetrics
+
+
+def _arguments(signal: Signal, protocol: str, config: Config) -> dict[str, Any]:
+    """What was set in code or in the file has to be handed over; the exporters read the environment by themselves."""
+    arguments: dict[str, Any] = {}
+    if config.endpoint and not _from_environment("endpoint", config) and not os.environ.get(_signal_endpoint(signal)):
+        base = config.endpoint.rstrip("/")
+        arguments["endpoint"] = base if protocol == "grpc" else f"{base}/v1/{signal}"
+    if protocol == "grpc" and str(config.endpoint or "").startswith("http://"):
+        arguments["insecure"] = True
+    if config.headers and not _from_environment("headers", config):
+        pairs = (pair.partition("=") for pair in config.headers.split(","))
+        arguments["headers"] = {key.strip().lower(): value.strip() for key, _, value in pairs}
+    return arguments
+
+
+def _signal_endpoint(signal: Signal) -> str:
+    return f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
+
+
+def _from_environment(name: str, config: Config) -> bool:
+    return config.values[name].source.startswith("OTEL_")
+
+
+class SpanSink:
+    """Sends spans through one of the SDK's span exporters."""
+
+    def __init__(self, exporter: Any) -> None:
+        self.name = f"traces_{type(exporter).__name__}"
+        self._exporter = exporter
+
+    def wants(self, item: Any) -> bool:
+        """Spans of calls and of other instrumentations."""
+        return isinstance(item, EndedSpan) and not item.local_only
+
+    def send(self, items: Sequence[Any]) -> bool:
+        """True when the exporter reports success."""
+        with quiet():
+            return bool(self._exporter.export([item.readable for item in items]).name == "SUCCESS")
+
+    def close(self) -> None:
+        """Shuts the exporter down."""
+        self._exporter.shutdown()
+
+
+class EventSink:
+    """Sends feedback and other events through one of the SDK's log exporters."""
+
+    def __init__(self, exporter: Any) -> None:
+        self.name = f"logs_{type(exporter).__name__}"
+        self._exporter = exporter
+
+    def wants(self, item: Any) -> bool:
+        """Log records: feedback first of all."""
+        return not isinstance(item, EndedSpan)
+
+    def send(self, items: Sequence[Any]) -> bool:
+        """True when the exporter reports success."""
+        records = [item.readable if isinstance(item, Event) else item for item in items]
+        with quiet():
+            return bool(self._exporter.export(records).name == "SUCCESS")
+
+    def close(self) -> None:
+        """Shuts the exporter down."""
+        self._exporter.shutdown()
+
+
+class quiet:  # noqa: N801 - used as a statement
+    """While inside, the exporters' own log lines of this thread go to our debug log.
+
+    They print a warning for every attempt and an error for every batch; we say it once a minute, in one line.
+    """
+
+    _threads: set[int] = set()
+    _installed = False
+
+    def __enter__(self) -> None:
+        from opentelemetry import context
+
+        if not quiet._installed:
+            quiet._installed = True
+            for name in _noisy_loggers():
+                logging.getLogger(name).addFilter(_demote)
+        quiet._threads.add(threading.get_ident())
+        # Instrumentations of HTTP clients shall not trace the requests that carry their traces.
+        self._token = context.attach(context.set_value(context._SUPPRESS_INSTRUMENTATION_KEY, True))
+
+    def __exit__(self, *_: object) -> None:
+        from opentelemetry import context
+
+        quiet._threads.discard(threading.get_ident())
+        context.detach(self._token)
+
+
+def _noisy_loggers() -> list[str]:
+    known = [name for name in logging.root.manager.loggerDict if name.startswith("opentelemetry.exporter")]
+    return [*known, "urllib3.connectionpool"]
+
+
+def _demote(record: logging.LogRecord) -> bool:
+    if record.thread not in quiet._threads:
+        return True
+    hooks.logger.debug("exporter: %s", record.getMessage())
+    return False

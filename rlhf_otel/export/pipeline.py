@@ -1,0 +1,88 @@
+"""What an interaction goes through before anything of it is written or sent: a list of callables.
+
+The order is the user's processors, then redaction. Whatever fails withholds the content: a redactor that breaks must
+not be a leak.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from rlhf_otel import hooks
+
+if TYPE_CHECKING:
+    from rlhf_otel.records import Feedback, Interaction
+
+processors: list[hooks.Processor] = []
+"""The user's, in the order in which they were added."""
+
+
+def add_processor(processor: hooks.Processor) -> Callable[[], None]:
+    """Adds a step that every interaction goes through before it is stored or sent.
+
+    Args:
+        processor: takes an `Interaction` and returns it, changed (`dataclasses.replace`) or not; raises `Drop` for
+            what shall not leave the process. May be asynchronous where the work is done on the export thread.
+
+    Returns:
+        A function that removes it again.
+    """
+    processors.append(processor)
+    return lambda: processors.remove(processor) if processor in processors else None
+
+
+class Pipeline:
+    """The steps of one telemetry."""
+
+    def __init__(self, redactor: Any = None) -> None:
+        self.redactor = redactor
+
+    def __call__(self, interaction: Interaction, *, deferred: bool) -> tuple[Interaction, bool]:
+        """Runs every step; never raises.
+
+        Args:
+            interaction: as the readers left it.
+            deferred: whether this is the export thread, where asynchronous steps may run.
+
+        Returns:
+            What may leave the process, and whether a processor said `Drop`.
+        """
+        for step in (*processors, *((self.redactor,) if self.redactor is not None else ())):
+            try:
+                interaction = self._run(step, interaction, deferred) or interaction
+            except hooks.Drop:
+                hooks.counters["dropped_by_processor"] += 1
+                return without_content(interaction), True
+            except Exception as error:  # noqa: BLE001 - a processor is foreign code
+                hooks.fault(f"the processor {getattr(step, '__name__', step)!r} raised; content is withheld", error)
+                interaction = without_content(interaction)
+        return interaction, False
+
+    def feedback(self, feedback: Feedback) -> Feedback:
+        """Redacts what a person wrote."""
+        return self.redactor.redact_feedback(feedback) if self.redactor is not None else feedback
+
+    @staticmethod
+    def _run(step: hooks.Processor, interaction: Interaction, deferred: bool) -> Interaction | None:
+        result = step(interaction)
+        if not inspect.isawaitable(result):
+            return result
+        if deferred:
+            return asyncio.run(_awaited(result))
+        if inspect.iscoroutine(result):
+            result.close()
+        raise TypeError("it is asynchronous, which only works where the work is done on the export thread")
+
+
+async def _awaited(result: Any) -> Any:
+    return await result
+
+
+def without_content(interaction: Interaction) -> Interaction:
+    """The figures of an interaction, without a word of what was said."""
+    message = "[withheld]" if interaction.error_message is not None else None
+    return replace(interaction, input=None, output=None, system=None, tools=None, context={}, error_message=message)

@@ -1,0 +1,68 @@
+"""The SDK processors that hand what has ended to the export thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk._logs import LogRecordProcessor
+from opentelemetry.sdk.trace import SpanProcessor
+
+if TYPE_CHECKING:
+    from rlhf_otel.export.worker import Worker
+
+
+class SpanFeed(SpanProcessor):
+    """Puts every sampled span that ends into the export thread's queue, with the work that is still owed on it."""
+
+    def __init__(self, worker: Worker, *, local_only: bool = False) -> None:
+        """`local_only` spans go to the embedded store and not to our exporters: their provider has its own."""
+        self._worker = worker
+        self._kind = "local" if local_only else "span"
+        self._deferred: dict[int, Callable[[Any], Any]] = {}
+
+    def defer(self, span: Any, finalize: Callable[[Any], Any]) -> None:
+        """Keeps the work on `span` until that ends."""
+        self._deferred[span.get_span_context().span_id] = finalize
+
+    def on_end(self, span: Any) -> None:
+        """Queues the span."""
+        context = span.get_span_context()
+        finalize = self._deferred.pop(context.span_id, None)
+        if context.trace_flags.sampled:
+            self._worker.put((self._kind, span, finalize))
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Delivers what has ended; keeps the time and tells the truth."""
+        return self._worker.flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Delivers what has ended."""
+        self._worker.flush(3.0)
+
+
+class EventFeed(LogRecordProcessor):
+    """Puts every event into the export thread's queue."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def on_emit(self, log_record: Any) -> None:
+        """Queues the event, as it is now."""
+        from opentelemetry.sdk._logs import ReadableLogRecord
+
+        record = ReadableLogRecord(
+            log_record=log_record.log_record,
+            resource=log_record.resource,
+            instrumentation_scope=log_record.instrumentation_scope,
+            limits=log_record.limits,
+        )
+        self._worker.put(("event", record, None))
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Delivers what was emitted; keeps the time and tells the truth."""
+        return self._worker.flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Delivers what was emitted."""
+        self._worker.flush(3.0)

@@ -1,0 +1,166 @@
+"""Where delivery is switched on, flushed and switched off. The joiners (the face, the launcher, the CLI) call this.
+
+`configure` is cheap: the OpenTelemetry SDK is imported when the first span starts, its exporters when the first span
+leaves.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from rlhf_otel import config as settings
+from rlhf_otel import hooks
+
+if TYPE_CHECKING:
+    from rlhf_otel.config import Config
+    from rlhf_otel.export.telemetry import ProviderTelemetry, Telemetry
+
+_lock = threading.RLock()
+_telemetry: Telemetry | None = None
+_exit_registered = False
+
+
+def configure(config: Config) -> Telemetry | None:
+    """Sets our telemetry up, on private providers. The second call keeps what the first one made.
+
+    Returns:
+        The telemetry; None where `OTEL_SDK_DISABLED` or the setting `enabled` say that nothing shall be recorded.
+    """
+    global _telemetry
+    if is_disabled(config):
+        return None
+    with _lock:
+        if _telemetry is None:
+            from rlhf_otel.export.own import OwnProviders
+            from rlhf_otel.export.telemetry import Telemetry
+
+            _telemetry = Telemetry(config, _pipeline(config), OwnProviders(config))
+            hooks.telemetry = _telemetry
+            hooks.locate = lambda span_id: _telemetry.find(span_id=span_id) if _telemetry is not None else None
+            _register_exit(config)
+    return _telemetry
+
+
+def configure_global(config: Config) -> Telemetry | None:
+    """The same, and makes our providers the global ones, unless the application has set its own already."""
+    telemetry = configure(config)
+    if telemetry is None:
+        return None
+    from opentelemetry import _logs, metrics, trace
+
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        trace.set_tracer_provider(telemetry.own.tracer_provider)
+    if type(_logs.get_logger_provider()).__module__.startswith("opentelemetry._logs"):
+        _logs.set_logger_provider(telemetry.own.logger_provider)
+    if telemetry.own.meter_provider is not None and _is_stand_in(metrics.get_meter_provider()):
+        metrics.set_meter_provider(telemetry.own.meter_provider)
+    return telemetry
+
+
+def connect(*, tracer_provider: Any = None, meter_provider: Any = None, logger_provider: Any = None) -> Any:
+    """Telemetry on given providers, or the global ones: what an instrumentor that is used by hand writes to.
+
+    Content is captured only where OpenTelemetry's own variable asks for it.
+    """
+    from rlhf_otel.export.telemetry import ProviderTelemetry
+
+    config = settings.load()
+    telemetry: ProviderTelemetry = ProviderTelemetry(
+        config,
+        _pipeline(config),
+        tracer_provider=tracer_provider,
+        meter_provider=meter_provider,
+        logger_provider=logger_provider,
+    )
+    telemetry.captures_content = config.captures_content and config.is_set("capture")
+    return telemetry
+
+
+def is_disabled(config: Config) -> bool:
+    """Whether nothing shall be recorded at all."""
+    return not config.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def current() -> Telemetry | None:
+    """The telemetry that `configure` made."""
+    return _telemetry
+
+
+def flush(timeout: float = 1.0) -> bool:
+    """Delivers everything recorded so far.
+
+    Args:
+        timeout: seconds; the call never takes noticeably longer.
+
+    Returns:
+        True only if all of it was acknowledged: by every backend, or by the disk.
+    """
+    if _telemetry is None:
+        return True
+    delivered = _telemetry.own.worker.flush(timeout)
+    return _flush_foreign(timeout) and delivered
+
+
+def _flush_foreign(timeout: float) -> bool:
+    """Asks the application's own provider as well; its answer is as good as that provider is."""
+    if _telemetry is None or not _telemetry.is_foreign:
+        return True
+    from opentelemetry import trace
+
+    force_flush = getattr(trace.get_tracer_provider(), "force_flush", None)
+    return bool(force_flush(int(timeout * 1000))) if force_flush is not None else True
+
+
+def shutdown(timeout: float = 3.0) -> bool:
+    """Delivers what there is and forgets the telemetry; `configure` may be called again."""
+    global _telemetry
+    with _lock:
+        if _telemetry is None:
+            return True
+        delivered = flush_metrics_and_close(timeout)
+        _telemetry = hooks.telemetry = hooks.locate = None
+    return delivered
+
+
+def flush_metrics_and_close(timeout: float) -> bool:
+    """The last delivery: metrics first, then the queue, then the sinks are let go of."""
+    assert _telemetry is not None
+    own = _telemetry.own
+    if own.made_meter_provider is not None:
+        bounded = threading.Thread(target=own.flush_metrics, name="rlhf-otel-metrics", daemon=True)
+        bounded.start()
+        bounded.join(timeout / 2)
+    return own.worker.close(timeout)
+
+
+def flush_at_exit() -> None:
+    """Ends what is open and delivers what there is, within `exit_timeout`. Registered for the end of the process."""
+    if _telemetry is None:
+        return
+    if hooks.before_exit is not None:
+        hooks.before_exit()
+    flush_metrics_and_close(_telemetry.config.exit_timeout)
+
+
+def _register_exit(config: Config) -> None:
+    global _exit_registered
+    if not _exit_registered:
+        _exit_registered = True
+        atexit.register(flush_at_exit)
+
+
+def _pipeline(config: Config) -> Any:
+    from rlhf_otel.export.pipeline import Pipeline
+
+    if not config.redact:
+        return Pipeline()
+    from rlhf_otel.redact import Redactor
+
+    return Pipeline(Redactor())
+
+
+def _is_stand_in(provider: Any) -> bool:
+    return type(provider).__module__.startswith("opentelemetry.metrics")

@@ -1,0 +1,249 @@
+"""Whose provider a call's span belongs to, and so where and when the rest of the work on it is done.
+
+A global provider that the application set is *foreign*: the span is complete, final and redacted when the call returns,
+and goes to that provider's exporters alone. Otherwise the provider is ours, its one processor feeds the export thread,
+and the work is done there. A processor that somebody adds to our provider makes it foreign from then on.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import _logs, metrics, trace
+
+from rlhf_otel import __version__, codec, handles, hooks, semconv
+from rlhf_otel.export import limits
+from rlhf_otel.export.items import EndedSpan, Event
+from rlhf_otel.export.metrics import Instruments
+from rlhf_otel.export.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from rlhf_otel.config import Config
+    from rlhf_otel.export.own import OwnProviders
+    from rlhf_otel.records import Feedback, Interaction
+
+_SPAN_MODES, _EVENT_MODES = ("SPAN_ONLY", "SPAN_AND_EVENT"), ("EVENT_ONLY", "SPAN_AND_EVENT")
+DETAILS_EVENT = "gen_ai.client.inference.operation.details"
+
+
+class ProviderTelemetry:
+    """Telemetry on providers that are not ours: given ones, or the global ones. Everything is done in place."""
+
+    def __init__(
+        self,
+        config: Config,
+        pipeline: Pipeline,
+        *,
+        tracer_provider: Any = None,
+        meter_provider: Any = None,
+        logger_provider: Any = None,
+    ) -> None:
+        self.config = config
+        self.pipeline = pipeline
+        self.captures_content = config.captures_content
+        self._tracer_provider = tracer_provider
+        self._meter_provider = meter_provider
+        self._logger_provider = logger_provider
+        self._limit = limits.effective_limit(config.max_attribute_bytes)
+        self._tracer_of: tuple[Any, Any] = (None, None)
+        self._instruments_of: tuple[Any, Instruments | None] = (None, None)
+
+    # --- Spans ----------------------------------------------------------------------------------------------------
+
+    def tracer(self) -> Any:
+        """The tracer of the provider that holds now."""
+        provider = self._tracer_provider or trace.get_tracer_provider()
+        if self._tracer_of[0] is not provider:
+            self._tracer_of = (provider, provider.get_tracer(semconv.SCOPE, __version__, semconv.SCHEMA_URL))
+        return self._tracer_of[1]
+
+    def defers(self, span: Any) -> bool:
+        """Nothing is put off on a provider that is not ours."""
+        return False
+
+    def put(self, span: Any, finalize: Callable[[], Interaction]) -> None:
+        """Not called, as nothing is put off."""
+        raise RuntimeError("a foreign provider takes no deferred work")
+
+    def complete(self, interaction: Interaction) -> Interaction:
+        """The pipeline, in place: a span that has been started cannot be dropped, only its content can."""
+        completed, dropped = self.pipeline(interaction, deferred=False)
+        return self._announced(completed, dropped)
+
+    def _announced(self, interaction: Interaction, dropped: bool) -> Interaction:
+        hooks.counters["interactions"] += 1
+        hooks.counters["errors"] += interaction.status == "error"
+        hooks.announce("drop" if dropped else "interaction", interaction)
+        if interaction.status == "error":
+            hooks.announce("error", interaction)
+        hooks.logger.debug(
+            "captured %s %s in %.3f s (%s)", interaction.name, interaction.span_id, interaction.duration_s, interaction.status
+        )
+        if self.config.capture in _EVENT_MODES and not dropped:
+            self._emit_details(interaction)
+        return interaction
+
+    def attributes(self, interaction: Interaction) -> dict[str, Any]:
+        """What the span carries: everything, without the content where that goes to events alone."""
+        attributes = codec.interaction_attributes(interaction)
+        for key in codec.CONTENT_ATTRIBUTES & attributes.keys():
+            if self.config.capture not in _SPAN_MODES:
+                del attributes[key]
+            elif self._limit is not None:
+                attributes[key] = limits.fit(attributes[key], self._limit)
+        return attributes
+
+    # --- Metrics --------------------------------------------------------------------------------------------------
+
+    def measure(self, interaction: Interaction, gaps: Sequence[float]) -> None:
+        """Records the client histograms, where there is a meter."""
+        if (instruments := self._instruments()) is not None:
+            instruments.measure(interaction, gaps)
+
+    def _instruments(self) -> Instruments | None:
+        provider = self._meter()
+        if self._instruments_of[0] is not provider:
+            self._instruments_of = (provider, self._make_instruments(provider))
+        return self._instruments_of[1]
+
+    def _meter(self) -> Any:
+        return self._meter_provider or metrics.get_meter_provider()
+
+    def _make_instruments(self, provider: Any) -> Instruments | None:
+        # The API's stand-in records nothing; not asking it saves its cost on each call.
+        if provider is None or type(provider).__module__.startswith("opentelemetry.metrics"):
+            return None
+        meter = provider.get_meter(semconv.SCOPE, __version__, schema_url=semconv.SCHEMA_URL)
+        config = self.config
+        return Instruments(meter, next_names=config.metric_names == "next", labels=config.feedback_labels)
+
+    # --- Events ---------------------------------------------------------------------------------------------------
+
+    def emit(self, feedback: Feedback) -> str:
+        """Emits the feedback event in the context of the rated span."""
+        feedback = self.pipeline.feedback(feedback)
+        self._log(
+            semconv.EVALUATION_EVENT,
+            codec.feedback_attributes(feedback),
+            _target_context(feedback.trace_id, feedback.span_id),
+            feedback.time_ns,
+        )
+        hooks.counters["feedback"] += 1
+        hooks.announce("feedback", feedback)
+        hooks.logger.debug("feedback %s on %s: %s %r", feedback.id, feedback.span_id, feedback.kind, feedback.value)
+        if (instruments := self._instruments()) is not None:
+            instruments.count(feedback)
+        return self._status(feedback)
+
+    def _emit_details(self, interaction: Interaction) -> None:
+        attributes = codec.interaction_attributes(interaction)
+        content = {"input": interaction.input, "output": interaction.output, "system": interaction.system}
+        names = {"input": semconv.INPUT_MESSAGES, "output": semconv.OUTPUT_MESSAGES, "system": semconv.SYSTEM_INSTRUCTIONS}
+        attributes.update({names[key]: list(value) for key, value in content.items() if value})
+        self._log(
+            DETAILS_EVENT, attributes, _target_context(interaction.trace_id, interaction.span_id), interaction.end_ns
+        )
+
+    def _status(self, feedback: Feedback) -> str:
+        return "sent"
+
+    def _log(self, name: str, attributes: dict[str, Any], context: Any, time_ns: int) -> None:
+        logger = self._loggers().get_logger(semconv.SCOPE, __version__, schema_url=semconv.SCHEMA_URL)
+        logger.emit(
+            event_name=name,
+            attributes=attributes,
+            context=context,
+            timestamp=time_ns,
+            severity_number=_logs.SeverityNumber.INFO,
+        )
+
+    def _loggers(self) -> Any:
+        return self._logger_provider or _logs.get_logger_provider()
+
+
+class Telemetry(ProviderTelemetry):
+    """The telemetry of the launcher and of `instrument()`: the application's providers where there are any, else ours."""
+
+    def __init__(self, config: Config, pipeline: Pipeline, own: OwnProviders) -> None:
+        super().__init__(config, pipeline)
+        self.own = own
+
+    def tracer(self) -> Any:
+        """Ours, unless the application has set a global provider."""
+        provider = trace.get_tracer_provider()
+        if isinstance(provider, trace.ProxyTracerProvider):
+            provider = self.own.tracer_provider
+        if self._tracer_of[0] is not provider:
+            if provider is not self.own.made_tracer_provider:
+                self.own.join(provider)
+            self._tracer_of = (provider, provider.get_tracer(semconv.SCOPE, __version__, semconv.SCHEMA_URL))
+        return self._tracer_of[1]
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether spans go to a provider that the application set."""
+        provider = trace.get_tracer_provider()
+        return not isinstance(provider, trace.ProxyTracerProvider) and provider is not self.own.made_tracer_provider
+
+    def defers(self, span: Any) -> bool:
+        """Whether `span` is of our own provider, and nobody has added a processor to that."""
+        return self.own.is_sole_owner_of(span)
+
+    def put(self, span: Any, finalize: Callable[[], Interaction]) -> None:
+        """Keeps `finalize` until the span's end hands it to the export thread."""
+        self.own.processor.defer(span, functools.partial(self._finish_deferred, finalize))
+
+    def _finish_deferred(self, finalize: Callable[[], Interaction], span: Any) -> EndedSpan | None:
+        """On the export thread: what the ended span is exported as; None for what a processor dropped."""
+        interaction = finalize()
+        if self.own.take_drop():
+            return None
+        return self.own.final(span, interaction, self.attributes(interaction))
+
+    def complete(self, interaction: Interaction) -> Interaction:
+        """The pipeline; on the export thread a processor may drop the whole interaction."""
+        deferred = self.own.worker.is_current_thread
+        completed, dropped = self.pipeline(interaction, deferred=deferred)
+        if dropped and deferred:
+            self.own.mark_drop()
+        return self._announced(completed, dropped)
+
+    def _meter(self) -> Any:
+        provider = metrics.get_meter_provider()
+        if type(provider).__module__.startswith("opentelemetry.metrics"):
+            return self.own.meter_provider
+        return provider
+
+    def _loggers(self) -> Any:
+        provider = _logs.get_logger_provider()
+        if type(provider).__module__.startswith("opentelemetry._logs"):
+            return self.own.logger_provider
+        return provider
+
+    def _status(self, feedback: Feedback) -> str:
+        if not self.own.is_local:
+            return "sent"
+        if handles.find(feedback.span_id) is not None or self.find(span_id=feedback.span_id or None):
+            return "joined"
+        ids = {"response_id": feedback.response_id, "message_id": feedback.message_id, "session": feedback.session}
+        return "joined" if any(ids.values()) and self.find(**ids) else "pending"
+
+    def find(self, **ids: str | None) -> Any:
+        """The handle of a stored interaction that goes by one of these ids; None without a store."""
+        store = self.own.store_sink
+        return store.find(**ids) if store is not None and any(ids.values()) else None
+
+
+def _target_context(trace_id: str, span_id: str) -> Any:
+    """The context of a span that may have ended long ago, in another process."""
+    context = trace.SpanContext(
+        int(trace_id or "0", 16), int(span_id or "0", 16), is_remote=True, trace_flags=trace.TraceFlags(1)
+    )
+    return trace.set_span_in_context(trace.NonRecordingSpan(context))
+
+
+def event_item(record: Any, feedback: Feedback | None) -> Any:
+    """What the sinks get for a log record."""
+    return record if feedback is None else Event(record, feedback)

@@ -1,0 +1,288 @@
+"""The verbs by which an application says what somebody thought of an answer.
+
+They never raise into the host: what cannot be taken is logged in one line and returns None. `hooks.strict` (tests, the
+CLI) raises `FeedbackError` instead. Nothing is sent on the caller's thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec
+
+from rlhf_otel import hooks
+from rlhf_otel.feedback import signals
+from rlhf_otel.feedback.targets import FeedbackError, span_id_of, target_of
+from rlhf_otel.records import FEEDBACK_KINDS, Feedback, FeedbackKind
+
+P = ParamSpec("P")
+DEFAULT_NAME = "user_feedback"
+SOURCES = ("end_user", "annotator", "builder", "agent")
+ANNOTATOR_KINDS = ("HUMAN", "LLM", "CODE")
+LONGEST_TEXT = 100_000
+"""Characters of a comment or a correction; a longer one is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRef:
+    """What a verb returns.
+
+    Attributes:
+        id: the idempotency key; the same id again is the same feedback.
+        target: the fields that name what was rated: span_id, trace_id, response_id, message_id, session.
+        status: `joined` (the call is in the store), `pending` (it will be joined when the call comes), `sent` (on its
+            way over OTLP) or `spooled`.
+    """
+
+    id: str
+    target: Mapping[str, Any]
+    status: str
+
+
+def _never_raises(verb: Callable[P, FeedbackRef]) -> Callable[P, FeedbackRef | None]:
+    @functools.wraps(verb)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> FeedbackRef | None:
+        try:
+            return verb(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - the host's request must not fail over a vote
+            if hooks.strict:
+                raise
+            hooks.counters["feedback_refused"] += 1
+            hooks.say(f"feedback {error}", "feedback was not recorded: %s", error)
+            return None
+
+    return guarded
+
+
+@_never_raises
+def record(
+    target: Any = None,
+    value: Any = None,
+    *,
+    span_id: Any = None,
+    trace_id: Any = None,
+    response_id: str | None = None,
+    message: str | None = None,
+    session: str | None = None,
+    name: str | None = None,
+    kind: FeedbackKind | None = None,
+    scale: tuple[float, float] | None = None,
+    comment: str | None = None,
+    label: str | None = None,
+    rater: str | None = None,
+    id: str | None = None,
+    source: str = "end_user",
+    annotator_kind: str = "HUMAN",
+    step: int | None = None,
+    range: tuple[int, int] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    time_ns: int | None = None,
+) -> FeedbackRef:
+    """Records what somebody thought of a call.
+
+    Args:
+        target: a response, stream, handle, span id, (trace id, span id), traceparent or response id. Or name it by
+            `span_id` (and `trace_id`), `response_id`, `message` (your own id) or `session`.
+        value: True or False for a thumb, a number for a score, a word for a category, anything else for `custom`.
+        name: what was rated; `user_feedback` by default, an aspect such as `accuracy` otherwise. Of the feedback by one
+            rater on one target under one name the latest counts.
+        kind: told by `value` where not given.
+        scale: lowest and highest value, for a rating such as 4 of (1, 5). Without it a number lies between 0 and 1.
+        comment: free text, with a value or alone.
+        label: a word for the value.
+        rater: who; any stable id.
+        id: idempotency key; the same id again is the same feedback.
+        source: end_user, annotator, builder or agent.
+        annotator_kind: HUMAN, LLM or CODE.
+        step: index of the reasoning or agent step that is meant.
+        range: start and end of the part of the answer that is meant, in characters.
+        metadata: anything else.
+        time_ns: when it was given; now by default.
+
+    Returns:
+        A reference; None where the feedback was refused, which is logged.
+
+    Raises:
+        FeedbackError: only when strict.
+    """
+    fields = target_of(
+        target, span_id=span_id, trace_id=trace_id, response_id=response_id, message=message, session=session
+    )
+    kind = _checked_kind(kind, value, scale, comment)
+    _check_value(kind, value, scale)
+    return _emit(
+        kind=kind,
+        name=name or (DEFAULT_NAME if kind != "comment" else "comment"),
+        value=value,
+        scale=None if scale is None else (float(scale[0]), float(scale[1])),
+        label=label if label is not None else value if kind == "categorical" else None,
+        comment=_text(comment, "comment"),
+        rater=rater,
+        id=id or str(uuid.uuid4()),
+        source=_word(source, SOURCES, "source"),
+        annotator_kind=_word(annotator_kind, ANNOTATOR_KINDS, "annotator_kind"),
+        step=step,
+        range=None if range is None else (int(range[0]), int(range[1])),
+        metadata=dict(metadata or {}),
+        time_ns=time_ns or time.time_ns(),
+        **fields,
+    )
+
+
+async def arecord(target: Any = None, value: Any = None, **kwargs: Any) -> FeedbackRef | None:
+    """`record` for asynchronous code. Recording does not wait for anything, so the event loop is not held up."""
+    return record(target, value, **kwargs)
+
+
+def correct(target: Any = None, text: str = "", *, name: str = "correction", **kwargs: Any) -> FeedbackRef | None:
+    """Records the answer that should have been given. Keywords as for `record`."""
+    return _correct(target, text, name=name, **kwargs)
+
+
+@_never_raises
+def _correct(target: Any, text: str, **kwargs: Any) -> FeedbackRef:
+    if not text:
+        raise FeedbackError("the correction is empty; pass the ideal answer as text")
+    return _special(target, "correction", correction=_text(text, "correction"), **kwargs)
+
+
+def signal(target: Any = None, word: str = "", *, value: float | None = None, **kwargs: Any) -> FeedbackRef | None:
+    """Records what a person did with an answer: regenerate, edit, copy, continue, accept, reject, abandon or dwell.
+
+    Args:
+        target: as for `record`.
+        word: the signal.
+        value: how good that is, 0 to 1; the default is in `rlhf_otel.feedback.signals.SCORES`.
+        kwargs: as for `record`.
+    """
+    return _signal(target, word, value, **kwargs)
+
+
+@_never_raises
+def _signal(target: Any, word: str, value: float | None, **kwargs: Any) -> FeedbackRef:
+    _word(word, tuple(signals.SCORES), "signal")
+    score = signals.SCORES[word] if value is None else value
+    if score is not None:
+        _check_value("score", score, None)
+    return _special(target, "signal", signal=word, value=score, name=kwargs.pop("name", word), **kwargs)
+
+
+@_never_raises
+def prefer(
+    *, chosen: Any, rejected: Any, margin: float | None = None, position: str | None = None, **kwargs: Any
+) -> FeedbackRef:
+    """Records that one answer is better than another.
+
+    Args:
+        chosen: the better one; as the target of `record`.
+        rejected: the other.
+        margin: how much better.
+        position: which side was shown first: chosen or rejected.
+        kwargs: as for `record`.
+    """
+    better, worse = span_id_of(chosen), span_id_of(rejected)
+    if better == worse:
+        raise FeedbackError(f"chosen and rejected are the same answer ({better})")
+    if margin is not None and not math.isfinite(margin):
+        raise FeedbackError(f"margin is {margin}; a finite number is expected")
+    if position is not None:
+        _word(position, ("chosen", "rejected"), "position")
+    fields = {"chosen": better, "rejected": worse, "margin": margin, "position": position}
+    return _special(chosen, "preference", name=kwargs.pop("name", "preference"), **fields, **kwargs)
+
+
+@_never_raises
+def rank(targets: Sequence[Any], **kwargs: Any) -> FeedbackRef:
+    """Records an order of answers, the best first. Keywords as for `record`."""
+    if len(targets) < 2:
+        raise FeedbackError(f"a ranking takes at least two answers, not {len(targets)}")
+    order = [span_id_of(target) for target in targets]
+    if len(set(order)) < len(order):
+        raise FeedbackError("an answer is ranked twice")
+    return _special(targets[0], "ranking", name=kwargs.pop("name", "ranking"), ranking=order, **kwargs)
+
+
+@_never_raises
+def retract(id: str, *, rater: str | None = None) -> FeedbackRef:
+    """Takes a feedback back. It stays in the history and no longer counts.
+
+    Args:
+        id: of the feedback that is taken back.
+        rater: who takes it back.
+    """
+    if not id:
+        raise FeedbackError("retract takes the id of the feedback, as `record` returned it")
+    own_id = f"{id}:retraction"
+    return _emit(id=own_id, name=DEFAULT_NAME, kind="retraction", time_ns=time.time_ns(), retracts=id, rater=rater)
+
+
+def _special(target: Any, kind: FeedbackKind, **fields: Any) -> FeedbackRef:
+    """A feedback whose value is in fields of its own."""
+    ids = {key: fields.pop(key, None) for key in ("span_id", "trace_id", "response_id", "message", "session")}
+    fields["metadata"] = dict(fields.get("metadata") or {})
+    fields["comment"] = _text(fields.get("comment"), "comment")
+    fields["id"] = fields.get("id") or str(uuid.uuid4())
+    fields["time_ns"] = fields.get("time_ns") or time.time_ns()
+    return _emit(kind=kind, **fields, **target_of(target, **ids))
+
+
+def _emit(**fields: Any) -> FeedbackRef:
+    if hooks.telemetry is None:
+        raise FeedbackError("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "
+                            "rlhf_otel.instrument() first")  # fmt: skip
+    try:
+        feedback = Feedback(**fields)
+    except TypeError as error:
+        raise FeedbackError(f"a feedback of this kind takes no such argument ({error})") from None
+    status = hooks.telemetry.emit(feedback)
+    named = ("span_id", "trace_id", "response_id", "message_id", "session")
+    return FeedbackRef(feedback.id, {key: value for key in named if (value := getattr(feedback, key))}, status)
+
+
+def _checked_kind(kind: Any, value: Any, scale: Any, comment: Any) -> FeedbackKind:
+    if kind is not None:
+        _word(kind, FEEDBACK_KINDS, "kind")
+        return kind  # type: ignore[no-any-return]
+    if value is None:
+        if comment is None:
+            raise FeedbackError("the feedback says nothing: pass a value or a comment")
+        return "comment"
+    if isinstance(value, bool):
+        return "binary"
+    if isinstance(value, int | float):
+        return "score" if scale is None else "rating"
+    return "categorical" if isinstance(value, str) else "custom"
+
+
+def _check_value(kind: str, value: Any, scale: Any) -> None:
+    """A number has to be finite and within its scale."""
+    if kind not in ("rating", "score"):
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise FeedbackError(f"the value of a {kind} is {value!r}; a finite number is expected")
+    low, high = scale or (0.0, 1.0)
+    if not low < high:
+        raise FeedbackError(f"scale is {scale}; the lowest and the highest value are expected, in this order")
+    if not low <= value <= high:
+        hint = "" if scale else "; pass scale=(lowest, highest) for another one"
+        raise FeedbackError(f"{value} is outside its scale of {low:g} to {high:g}{hint}")
+
+
+def _word(value: Any, allowed: Sequence[str], what: str) -> str:
+    if value not in allowed:
+        raise FeedbackError(f"{what} is {value!r}; it is one of {', '.join(allowed)}")
+    return str(value)
+
+
+def _text(value: Any, what: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise FeedbackError(f"the {what} is {type(value).__name__}; text is expected")
+    if len(value) > LONGEST_TEXT:
+        raise FeedbackError(f"the {what} has {len(value)} characters; at most {LONGEST_TEXT} are taken")
+    return value

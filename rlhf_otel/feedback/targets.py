@@ -1,0 +1,96 @@
+"""Finds out what a feedback points at, from whatever the application holds."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rlhf_otel import handles, hooks
+from rlhf_otel.records import Handle
+
+_SPAN_ID = re.compile(r"[0-9a-f]{16}")
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+class FeedbackError(ValueError):
+    """A feedback that cannot be taken as it is; the message says what was given and what is expected."""
+
+
+def target_of(target: Any, **ids: Any) -> dict[str, Any]:
+    """The fields of a `Feedback` that name its target.
+
+    Args:
+        target: a handle, a response or stream, a span id, (trace id, span id), a traceparent or a response id.
+        ids: span_id, trace_id, response_id, message, session: the same by name.
+
+    Raises:
+        FeedbackError: an id is malformed, or nothing names a target.
+    """
+    if isinstance(target, str) and (match := _TRACEPARENT.fullmatch(target.lower())):
+        target = (match[1], match[2])
+    if isinstance(target, tuple) and len(target) == 2:
+        ids["trace_id"], ids["span_id"] = target
+    elif isinstance(target, str):
+        ids["span_id" if _looks_like_span_id(target) else "response_id"] = target
+    elif isinstance(target, int):
+        ids["span_id"] = target
+    elif target is not None:
+        found = handles.handle(target)
+        if found is None:
+            raise FeedbackError(f"{type(target).__name__} is not a recorded response: pass a handle, a span id, a "
+                                "traceparent or a response id")  # fmt: skip
+        return _fields(found)
+    return _by_ids(**ids)
+
+
+def _by_ids(span_id: Any = None, trace_id: Any = None, response_id: Any = None, message: Any = None, session: Any = None) -> dict[str, Any]:
+    if span_id is not None:
+        span_id = checked(span_id, _SPAN_ID, "span id", 16)
+        trace_id = checked(trace_id, _TRACE_ID, "trace id", 32) if trace_id is not None else None
+        found = handles.find(span_id)
+        if found is None and trace_id is None and hooks.locate is not None:
+            found = hooks.locate(span_id)
+        if found is not None and trace_id in (None, found.trace_id):
+            return _fields(found)
+        return {"span_id": span_id, "trace_id": trace_id or ""}
+    for key in (response_id, message):
+        if key is not None and (found := handles.find(str(key))) is not None:
+            return _fields(found)
+    named = {"response_id": response_id, "message_id": message, "session": session}
+    if all(value is None for value in named.values()):
+        raise FeedbackError("the feedback names no target: pass a response, a handle, span_id=, traceparent, "
+                            "response_id=, message= or session=")  # fmt: skip
+    return {name: str(value) for name, value in named.items() if value is not None}
+
+
+def checked(value: Any, pattern: re.Pattern[str], what: str, digits: int) -> str:
+    """`value` as lower-case hex.
+
+    Raises:
+        FeedbackError: it is something else, or zero.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 16**digits:
+        return f"{value:0{digits}x}"
+    text = str(value).strip().lower().removeprefix("0x")
+    if not pattern.fullmatch(text) or set(text) == {"0"}:
+        raise FeedbackError(f"{value!r} is not a {what}: {digits} hex digits are expected, not all zero")
+    return text
+
+
+def span_id_of(target: Any) -> str:
+    """The span id of one side of a preference or one place of a ranking."""
+    fields = target_of(target)
+    if not fields.get("span_id"):
+        raise FeedbackError(f"{target!r} is not known in this process: compare answers by handle or span id")
+    return str(fields["span_id"])
+
+
+def _looks_like_span_id(text: str) -> bool:
+    """Hex alone is meant as a span id, even of the wrong length: a response id has a prefix with other letters."""
+    return bool(re.fullmatch(r"(0x)?[0-9a-fA-F]+", text.strip())) or text.strip() == ""
+
+
+def _fields(found: Handle) -> dict[str, Any]:
+    fields = {"trace_id": found.trace_id, "span_id": found.span_id, "target_start_ns": found.start_ns}
+    return {**fields, "response_id": found.response_id}

@@ -1,0 +1,147 @@
+"""Capture: every call of an LLM client library becomes one span.
+
+Nothing here imports a client library. A library is patched when the application imports it, or at once where it already
+has. `switch_on` is for all clients, `instrument_client` for one; `switch_off` puts everything back.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from rlhf_otel import hooks
+from rlhf_otel.instrumentation import providers
+from rlhf_otel.instrumentation.call import end_open_streams
+
+if TYPE_CHECKING:
+    from rlhf_otel.instrumentation.instrumentors import AnthropicInstrumentor, OpenAIInstrumentor
+    from rlhf_otel.instrumentation.stainless import Patch
+
+__all__ = [
+    "AnthropicInstrumentor",
+    "OpenAIInstrumentor",
+    "end_open_streams",
+    "instrument_client",
+    "switch_off",
+    "switch_on",
+]
+
+_lock = threading.RLock()
+_wanted: dict[str, hooks.Telemetry | None] = {}
+_hooked: set[str] = set()
+_patches: dict[str, Patch] = {}
+
+
+def __getattr__(name: str) -> Any:
+    """The instrumentor classes need `opentelemetry.instrumentation`, which nothing else here does."""
+    if name in ("OpenAIInstrumentor", "AnthropicInstrumentor"):
+        from rlhf_otel.instrumentation import instrumentors
+
+        return getattr(instrumentors, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def known_packages() -> dict[str, str]:
+    """The packages that can be instrumented, each with the module of its provider; third parties' included."""
+    from importlib.metadata import entry_points
+
+    added = {point.name: point.value for point in entry_points(group=providers.ENTRY_POINT_GROUP)}
+    return {**added, **providers.BUILT_IN}
+
+
+def switch_on(packages: Iterable[str] = ("all",), telemetry: hooks.Telemetry | None = None) -> None:
+    """Records the calls of all clients of `packages`, from their next call on. Idempotent.
+
+    Args:
+        packages: names of client libraries, or `all`.
+        telemetry: where to, in place of `hooks.telemetry`.
+    """
+    for package in _chosen(tuple(packages)):
+        with _lock:
+            _wanted[package] = telemetry
+            _watch_import(package)
+
+
+def _chosen(packages: tuple[str, ...]) -> Iterable[str]:
+    if "all" in packages:
+        return known_packages()
+    unknown = [p for p in packages if p not in providers.BUILT_IN and p not in known_packages()]
+    for package in unknown:
+        hooks.say(f"unknown {package}", "no client library called %r can be instrumented", package)
+    return [package for package in packages if package not in unknown]
+
+
+def instrument_client(client: Any) -> None:
+    """Records the calls of this one client, and of the copies that its `with_options` makes.
+
+    Raises:
+        TypeError: `client` is not a client of a library that can be instrumented.
+    """
+    for cls in type(client).__mro__:
+        package = cls.__module__.partition(".")[0]
+        if package in known_packages() and hasattr(client, "_client"):
+            with _lock:
+                _patched(package).add(client)
+            return
+    raise TypeError(f"{type(client).__name__} is not a client that can be instrumented; openai and anthropic's can")
+
+
+def switch_off(packages: Iterable[str] | None = None) -> None:
+    """Puts back what was patched: every client behaves as if nothing had been there."""
+    with _lock:
+        for package in tuple(_wanted if packages is None else packages):
+            _wanted.pop(package, None)
+            if (patch := _patches.pop(package, None)) is not None:
+                patch.undo()
+        if packages is None:
+            for patch in _patches.values():
+                patch.undo()
+            _patches.clear()
+
+
+def patched_packages() -> dict[str, str]:
+    """The packages that are patched now, with their versions."""
+    return {package: getattr(sys.modules.get(package), "__version__", "") for package in _patches}
+
+
+def _watch_import(package: str) -> None:
+    """Patches `package` once it is imported, which may be now."""
+    if package in sys.modules:
+        _imported(sys.modules[package])
+    elif package not in _hooked:
+        _hooked.add(package)
+        wrapt.register_post_import_hook(_imported, package)
+
+
+def _imported(module: Any) -> None:
+    try:
+        with _lock:
+            if module.__name__ in _wanted:
+                _apply(module.__name__)
+    except Exception as error:  # noqa: BLE001 - the application's import must succeed
+        hooks.fault(f"instrumenting {module.__name__}", error)
+
+
+def _apply(package: str) -> None:
+    patch = _patched(package)
+    if patch.supported:
+        patch.telemetry = _wanted.get(package)
+        patch.everywhere = True
+
+
+def _patched(package: str) -> Patch:
+    """The patch of an imported package, applied."""
+    if package not in _patches:
+        from rlhf_otel.instrumentation.stainless import Patch
+
+        _patches[package] = Patch(providers.load(known_packages()[package]))
+    patch = _patches[package]
+    if patch.supported:
+        patch.apply()
+    else:
+        hooks.say(f"version of {package}", "%s", patch.unsupported)
+    return patch

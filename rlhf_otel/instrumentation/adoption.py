@@ -1,0 +1,110 @@
+"""One span per call: whose, when somebody else traces the same call.
+
+anthropic from version 2 on traces by itself. For a client whose user did not ask for that, it is switched off for the
+calls that we record. For a client that was built with `open_telemetry=`, its span is the one that is kept: ours is never
+started, and our attributes go onto the SDK's. Spans that other instrumentations hold for the call are adopted alike.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+
+from rlhf_otel import handles, hooks, semconv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.trace import Span
+
+    from rlhf_otel.instrumentation.call import Call
+
+_chosen: weakref.WeakSet[Any] = weakref.WeakSet()
+_taken: weakref.WeakSet[Any] = weakref.WeakSet()
+_CHAT_WORDS = {"chat": ("chat", "generate_content"), "text_completion": ("text_completion", "completion")}
+
+
+class _Inherited(dict[str, Any]):
+    """The option of a client that nobody chose, on its way to a copy of it."""
+
+
+def remember_choice(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Wraps the method by which a client of anthropic gets its `open_telemetry` option."""
+
+    @functools.wraps(original)
+    def set_option(client: Any, option: Any) -> Any:
+        if option is None or isinstance(option, _Inherited):
+            _chosen.discard(client)
+        else:
+            _chosen.add(client)
+        return original(client, option)
+
+    return set_option
+
+
+def inherit_choice(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Wraps the method by which a copy of a client gets that client's option."""
+
+    @functools.wraps(original)
+    def copy_option(client: Any, option: Any) -> Any:
+        copied = original(client, option)
+        return _Inherited(copied) if option is None and client not in _chosen else copied
+
+    return copy_option
+
+
+def is_chosen(client: Any) -> bool:
+    """Whether the user of `client` asked the SDK to trace; of one older than our patch, what it was asked shows."""
+    return client in _chosen or "tracer_provider" in getattr(client, "_open_telemetry", ())
+
+
+def sdk_will_trace(client: Any) -> bool:
+    """Whether the SDK starts a span of its own for the next call of `client`, for us to adopt."""
+    return is_chosen(client) and client._tracer is not None
+
+
+class AdoptingTracer:
+    """The SDK's tracer, which tells a call of the span that it starts."""
+
+    def __init__(self, tracer: Any, call: Call) -> None:
+        self._tracer = tracer
+        self._call = call
+
+    def start_span(self, *args: Any, **kwargs: Any) -> Span:
+        """Starts the SDK's span and has the call adopt it; where it records nothing, the call starts its own."""
+        span: Span = self._tracer.start_span(*args, **kwargs)
+        try:
+            self._call.start(span if span.is_recording() else None)
+            handles.begin(self._call.handle)
+        except Exception as error:  # noqa: BLE001 - the SDK traces on, whatever befalls us
+            hooks.fault("adopting the span of the SDK", error)
+        return span
+
+
+def outer_span(operation: str) -> Span | None:
+    """The span that another instrumentation has started for the very call that is about to be made, if there is one.
+
+    It is the current span, still open, of kind client, says that it is a model call of this operation, and has not been
+    adopted by an earlier call (then this is another call beneath it).
+    """
+    span: Any = trace.get_current_span()
+    attributes = getattr(span, "attributes", None)
+    if not attributes or not span.is_recording() or span in _taken or not _is_model_call(attributes, operation):
+        return None
+    scope = getattr(span, "instrumentation_scope", None)
+    if scope is not None and scope.name == semconv.SCOPE:
+        return None
+    _taken.add(span)
+    return span  # type: ignore[no-any-return]
+
+
+def _is_model_call(attributes: Any, operation: str) -> bool:
+    """By the GenAI conventions, OpenInference's or OpenLLMetry's words."""
+    if (named := attributes.get(semconv.OPERATION_NAME)) is not None:
+        return named in _CHAT_WORDS.get(operation, (operation,))
+    if (kind := attributes.get("openinference.span.kind")) is not None:
+        return bool(kind == ("EMBEDDING" if operation == "embeddings" else "LLM"))
+    return attributes.get("llm.request.type") in _CHAT_WORDS.get(operation, (operation, "embedding"))

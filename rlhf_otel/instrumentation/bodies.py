@@ -1,0 +1,87 @@
+"""Reads bodies that the application reads itself, as bytes: raw responses and raw server-sent events."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rlhf_otel.instrumentation.call import Call
+
+_clock = time.perf_counter_ns
+
+
+class BodyReader:
+    """Takes the bytes of one response as they arrive: event by event for a stream, whole otherwise."""
+
+    def __init__(self, response: Any) -> None:
+        self._decode = _decoder(response.headers.get("content-encoding", "identity"))
+        self._pieces: list[bytes] = []
+        self._rest = b""
+
+    def feed(self, call: Call, data: bytes) -> None:
+        """Reads `data`, which has just arrived."""
+        decoded = self._decode(data)
+        if not call.stream:
+            self._pieces.append(decoded)
+            return
+        *lines, self._rest = (self._rest + decoded).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:") and (chunk := lenient(line[5:])) is not None:
+                call.stamps.append(_clock())
+                call.read(call.endpoint.chunk, call.state, chunk)
+
+    def finish(self, call: Call) -> None:
+        """Reads a whole body, once its last byte is there."""
+        if not call.stream:
+            read_json(call, b"".join(self._pieces))
+            self._pieces.clear()
+
+
+def read_json(call: Call, body: bytes) -> None:
+    """Reads the JSON of a whole response."""
+    if (result := lenient(body)) is not None:
+        call.read(call.endpoint.response, result)
+
+
+def _decoder(encoding: str) -> Callable[[bytes], bytes]:
+    """Undoes gzip and deflate; what is encoded otherwise comes out as nothing."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return bytes
+    if encoding in ("gzip", "deflate"):
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress
+    return lambda _: b""
+
+
+class Lenient(SimpleNamespace):
+    """A JSON object that is read like an SDK's model: attributes, and None for what is not there."""
+
+    def __getattr__(self, name: str) -> Any:
+        """What the object does not have is None, as in the SDKs' models."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+
+def lenient(data: bytes) -> Any:
+    """`data` as JSON whose objects are `Lenient`; None for what is no JSON object."""
+    try:
+        value = json.loads(data, object_hook=lambda fields: Lenient(**fields))
+    except (ValueError, TypeError):
+        return None
+    return value if isinstance(value, Lenient) else None
+
+
+def plain(value: Any) -> Any:
+    """An SDK model or a `Lenient` as plain JSON values; anything else as it is."""
+    if isinstance(value, Lenient):
+        return {key: plain(item) for key, item in vars(value).items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json", exclude_unset=True, warnings=False) if dump is not None else value

@@ -1,0 +1,355 @@
+"""One call to a model, from the moment it is made to its one and only end.
+
+A `Call` is made by a patch point, filled in by a provider's readers and finished once, whoever comes first: the
+response, the end of a stream, its `close()`, an exception, or the garbage collector. It knows no SDK.
+
+On the application's thread it takes time stamps, a snapshot of the request and references to immutable strings. The rest
+(parsing the snapshot, redaction, encoding) is done by `finalize`, on the export thread where that is allowed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+import weakref
+from array import array
+from typing import TYPE_CHECKING, Any, Protocol
+
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from rlhf_otel import app_context, handles, hooks, semconv
+from rlhf_otel.records import Handle, Interaction, Message, Part, StreamEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.trace import Span
+
+_clock = time.perf_counter_ns
+_CANCELLATIONS = ("CancelledError", "Cancelled", "KeyboardInterrupt", "GeneratorExit")
+
+open_streams: weakref.WeakSet[Call] = weakref.WeakSet()
+"""Streams that have not ended yet, so that the end of the process can end them."""
+
+
+class Endpoint(Protocol):
+    """The pure readers of one kind of request. They read SDK objects and set fields of the call, nothing else."""
+
+    operation: str
+
+    def request(self, call: Call, body: Mapping[str, Any]) -> None:
+        """Reads the request's body, as plain JSON values."""
+
+    def response(self, call: Call, result: Any) -> None:
+        """Reads the parsed response."""
+
+    def new_state(self) -> Any:
+        """What `chunk` gathers in."""
+
+    def chunk(self, call: Call, state: Any, chunk: Any) -> None:
+        """Reads one chunk of a stream; calls `call.token()` or `call.reasoning()` where it carries some."""
+
+    def end(self, call: Call, state: Any) -> None:
+        """Turns what was gathered into the fields of the call."""
+
+
+class Call:
+    """A call under way. The public fields are the ones that readers set; see `Interaction` for what they mean."""
+
+    __slots__ = (
+        "__weakref__", "_adopted", "_body", "_context", "_end_ns", "_first_reasoning", "_first_token",
+        "_open", "_started", "attributes", "cache_write_tokens", "cached_tokens", "complete", "end", "endpoint",
+        "error", "failure", "finish_reasons", "handle", "input", "input_tokens", "output", "output_tokens", "provider",
+        "reasoning_tokens", "request_model", "response_id", "response_model", "retries", "span", "stamps", "start_ns",
+        "state", "status_code", "stream", "system", "telemetry", "tools",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        telemetry: hooks.Telemetry,
+        endpoint: Endpoint,
+        *,
+        provider: str,
+        model: Any = None,
+        stream: bool = False,
+        attributes: dict[str, Any] | None = None,
+    ) -> None:
+        self._open: list[None] = []  # one entry while there is a span to end
+        self.telemetry = telemetry
+        self.endpoint = endpoint
+        self.provider = provider
+        self.request_model = model if isinstance(model, str) else None
+        self.stream = stream
+        self.attributes: dict[str, Any] = attributes or {}
+        self.start_ns = time.time_ns()
+        self._started = _clock()
+        self._context = app_context.current_context()
+        self._end_ns = 0
+        self._adopted: _HeldEnd | None = None
+        self._body: bytes | None = None
+        self._first_token = self._first_reasoning = 0
+        self.stamps = array("q")
+        self.state: Any = None
+        self.span: Span = trace.INVALID_SPAN
+        self.handle: Handle | None = None
+        self.end: StreamEnd | None = None
+        self.error: BaseException | None = None
+        self.failure: tuple[str, str] | None = None
+        self.complete = False
+        self.retries = 0
+        self.status_code: int | None = None
+        self.response_id: str | None = None
+        self.response_model: str | None = None
+        self.finish_reasons: Sequence[str] = ()
+        self.input_tokens: int | None = None
+        self.output_tokens: int | None = None
+        self.cached_tokens: int | None = None
+        self.cache_write_tokens: int | None = None
+        self.reasoning_tokens: int | None = None
+        self.input: list[Message] | None = None
+        self.system: list[Part] | None = None
+        self.output: list[Message] | None = None
+        self.tools: list[Any] | None = None
+        if stream:
+            self.state = endpoint.new_state()
+
+    # --- Begin ----------------------------------------------------------------------------------------------------
+
+    def start(self, outer: Span | None = None) -> None:
+        """Starts the span of this call, or adopts `outer`, which another instrumentation has already started for it."""
+        if outer is not None:
+            self._adopted = _HeldEnd(outer)
+            self.span = outer
+        else:
+            self.span = self.telemetry.tracer().start_span(
+                self._name(), kind=SpanKind.CLIENT, attributes=self._first_attributes(), start_time=self.start_ns
+            )
+        ids = self.span.get_span_context()
+        self.handle = Handle(
+            f"{ids.trace_id:032x}", f"{ids.span_id:016x}", None, self.start_ns, ids.trace_flags.sampled
+        )
+        handles.remember(self.handle, self._context.message)
+        self._open.append(None)
+        if self.stream:
+            open_streams.add(self)
+
+    def backdate(self, start_ns: int, end_ns: int) -> None:
+        """Says when a call began and ended that is recorded after the fact."""
+        self._started -= end_ns - start_ns
+        self.start_ns = start_ns
+
+    def snapshot(self, body: Any) -> None:
+        """Keeps the request's body as it is now, where its content is wanted: later mutation does not reach it."""
+        if self.telemetry.captures_content and self.span.is_recording():
+            self._body = _encoded(body)
+
+    def _name(self) -> str:
+        return f"{self.endpoint.operation} {self.request_model}" if self.request_model else self.endpoint.operation
+
+    def _first_attributes(self) -> dict[str, Any]:
+        """What a sampler may decide by."""
+        first = {semconv.OPERATION_NAME: self.endpoint.operation, semconv.PROVIDER_NAME: self.provider}
+        if self.request_model:
+            first[semconv.REQUEST_MODEL] = self.request_model
+        return {**first, **self.attributes}
+
+    # --- Under way ------------------------------------------------------------------------------------------------
+
+    def token(self) -> None:
+        """Marks the chunk just stamped as one that carries text or tool arguments."""
+        if not self._first_token:
+            self._first_token = self.stamps[-1]
+
+    def reasoning(self) -> None:
+        """Marks the chunk just stamped as one that carries reasoning."""
+        if not self._first_reasoning:
+            self._first_reasoning = self.stamps[-1]
+
+    def read(self, reader: Any, *args: Any) -> None:
+        """Runs one of the provider's readers; what it raises is ours to report and never the application's to see."""
+        try:
+            reader(self, *args)
+        except Exception as error:  # noqa: BLE001 - an unforeseen response must not reach the application as a fault
+            hooks.fault(f"reading a {self.provider} {self.endpoint.operation}", error)
+
+    # --- End ------------------------------------------------------------------------------------------------------
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the call with what the SDK raised."""
+        cancelled = type(error).__name__ in _CANCELLATIONS
+        self.finish("cancelled" if cancelled else "error", error)
+
+    def finish(self, end: StreamEnd = "completed", error: BaseException | None = None) -> None:
+        """Ends the call; only the first of several ends counts, and `pop` is atomic. Never raises."""
+        try:
+            self._open.pop()
+        except IndexError:
+            return
+        try:
+            self._finish(end, error)
+        except Exception as fault:  # noqa: BLE001 - the call's result is the application's, whatever befalls our span
+            hooks.fault("finishing a call", fault)
+            self.span.end()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the call has a span that has not ended."""
+        return bool(self._open)
+
+    def _finish(self, end: StreamEnd, error: BaseException | None) -> None:
+        now = _clock()
+        if end == "abandoned":
+            end = "completed" if self.complete else end
+            now = self.stamps[-1] if self.stamps else now  # nobody was reading after the last chunk
+        self._end_ns = self.start_ns + now - self._started
+        self.end, self.error = end, error
+        if self.state is not None:
+            self.read(self.endpoint.end, self.state)
+            open_streams.discard(self)
+        self._remember_response()
+        if self._adopted is None and self.telemetry.defers(self.span):
+            self.telemetry.put(self.span, self.finalize)
+            self.span.end(self._end_ns)
+        else:
+            self._finish_inline()
+
+    def _remember_response(self) -> None:
+        if self.response_id and self.handle is not None:
+            h = self.handle
+            self.handle = Handle(h.trace_id, h.span_id, self.response_id, h.start_ns, h.sampled)
+            handles.remember(self.handle, self._context.message)
+
+    def _finish_inline(self) -> None:
+        interaction = self.finalize()
+        if self.span.is_recording():
+            attributes = self.telemetry.attributes(interaction)
+            if self._adopted is not None:
+                present = getattr(self.span, "attributes", None) or {}
+                attributes = {key: value for key, value in attributes.items() if key not in present}
+            self.span.set_attributes(attributes)
+            if interaction.status == "error":
+                self.span.set_status(Status(StatusCode.ERROR, interaction.error_message))
+        if self._adopted is None:
+            self.span.end(self._end_ns)
+        else:
+            self._adopted.release()
+
+    def finalize(self) -> Interaction:
+        """Everything known of the call, through the pipeline and measured. To be called once, after `finish`."""
+        if self._body is not None:
+            self.read(self.endpoint.request, _decoded(self._body))
+            self._body = None
+        interaction = self.telemetry.complete(self.interaction())
+        self.telemetry.measure(interaction, self._gaps())
+        return interaction
+
+    def interaction(self) -> Interaction:
+        """The call as a record, before the pipeline."""
+        assert self.handle is not None
+        c, content = self._context, self.telemetry.captures_content
+        error_type, error_message = self._failure()
+        parent = getattr(self.span, "parent", None)
+        return Interaction(
+            trace_id=self.handle.trace_id, span_id=self.handle.span_id,
+            parent_span_id=f"{parent.span_id:016x}" if parent else None,
+            start_ns=self.start_ns, end_ns=self._end_ns, name=self._name(),
+            operation=self.endpoint.operation, provider=self.provider,
+            request_model=self.request_model, response_model=self.response_model, response_id=self.response_id,
+            stream=self.stream, stream_end=self.end if self.stream else None,
+            stream_chunks=len(self.stamps) if self.stream else None,
+            stream_max_gap_s=max(self._gaps(), default=None) if self.stream else None,
+            time_to_first_chunk_s=self._since(self.stamps[0]) if self.stamps else None,
+            time_to_first_token_s=self._since(self._first_token),
+            time_to_first_reasoning_s=self._since(self._first_reasoning),
+            input_tokens=self.input_tokens, output_tokens=self.output_tokens, cached_tokens=self.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens, reasoning_tokens=self.reasoning_tokens,
+            finish_reasons=self.finish_reasons, retries=self.retries,
+            status="error" if error_message is not None else "unset",
+            error_type=error_type, error_message=error_message,
+            input=self.input if content else None, system=self.system if content else None,
+            output=self.output if content else None, tools=self.tools if content else None,
+            session=c.session, user=c.user, anonymous_user=None if c.user else app_context.ANONYMOUS,
+            message_id=c.message, variant=c.variant, consent=c.consent, context=c.values,
+            attributes=self._last_attributes(),
+        )  # fmt: skip
+
+    def _failure(self) -> tuple[str | None, str | None]:
+        """Type and message of what went wrong: an exception, or what a reader found in the response.
+
+        What was cancelled has no message, because nothing failed; of a call that is no stream only the type tells it.
+        """
+        if self.error is not None and self.end == "error":
+            return type(self.error).__qualname__, str(self.error)
+        if self.failure is not None:
+            return self.failure
+        return (type(self.error).__qualname__, None) if self.error and not self.stream else (None, None)
+
+    def _last_attributes(self) -> dict[str, Any]:
+        if self.status_code is not None:
+            self.attributes[semconv.HTTP_RESPONSE_STATUS_CODE] = self.status_code
+        return self.attributes
+
+    def _since(self, stamp: int) -> float | None:
+        return (stamp - self._started) / 1e9 if stamp else None
+
+    def _gaps(self) -> list[float]:
+        stamps = self.stamps
+        return [(stamps[i] - stamps[i - 1]) / 1e9 for i in range(1, len(stamps))]
+
+    def __del__(self) -> None:
+        # The last reference is gone: a stream that was dropped, or never read.
+        if self.is_open and not sys.is_finalizing():
+            self.finish("abandoned")
+
+
+class _HeldEnd:
+    """Keeps a span of another instrumentation open until our attributes are on it, however early its owner ends it."""
+
+    def __init__(self, span: Any) -> None:
+        self._span = span
+        self._asked: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        with contextlib.suppress(AttributeError):
+            span.end = self._hold
+
+    def _hold(self, *args: Any, **kwargs: Any) -> None:
+        # Time stamps are taken now, so that the span is not longer than its owner says.
+        self._asked = self._asked or (args or (time.time_ns(),), kwargs)
+
+    def release(self) -> None:
+        """Gives the span's own `end` back, and calls it where its owner already did."""
+        self._span.__dict__.pop("end", None)
+        if self._asked is not None:
+            args, kwargs = self._asked
+            self._span.end(*args, **kwargs)
+
+
+def end_open_streams() -> None:
+    """Ends what is still open, at the end of the process."""
+    for call in list(open_streams):
+        call.finish("abandoned")
+
+
+def _encoded(body: Any) -> bytes | None:
+    """`body` as JSON, by the encoder that the SDK brought along; None for what JSON cannot hold at all."""
+    core = sys.modules.get("pydantic_core")
+    try:
+        if core is not None:
+            return core.to_json(body, bytes_mode="base64", inf_nan_mode="constants", serialize_unknown=True)  # type: ignore[no-any-return]
+    except Exception:  # noqa: BLE001 - lone surrogates: only the slow encoder takes them
+        core = None
+    try:
+        return json.dumps(body, default=str).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        hooks.fault("keeping a request", error)
+        return None
+
+
+def _decoded(body: bytes) -> Any:
+    core = sys.modules.get("pydantic_core")
+    try:
+        return core.from_json(body) if core is not None else json.loads(body)
+    except ValueError:
+        return json.loads(body)

@@ -1,0 +1,51 @@
+"""The classes that `opentelemetry-instrument` finds, and that people wire by hand.
+
+Used by hand they write to the providers that they are given, or to the global ones, and capture content only as
+`OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+from rlhf_otel import hooks, instrumentation
+
+
+class _Instrumentor(BaseInstrumentor):
+    """An instrumentor of one client library."""
+
+    package: str
+    requirement: str
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """The versions that are supported."""
+        return (self.requirement,)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        assert hooks.connect is not None  # importing the package set it
+        telemetry = hooks.connect(
+            tracer_provider=kwargs.get("tracer_provider"),
+            meter_provider=kwargs.get("meter_provider"),
+            logger_provider=kwargs.get("logger_provider"),
+        )
+        instrumentation.switch_on((self.package,), telemetry)
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        instrumentation.switch_off((self.package,))
+
+
+class OpenAIInstrumentor(_Instrumentor):
+    """Instruments openai 1 to 3. `instrument()` takes `tracer_provider`, `meter_provider` and `logger_provider`."""
+
+    package = "openai"
+    requirement = "openai >= 1.0, < 4"
+
+
+class AnthropicInstrumentor(_Instrumentor):
+    """Instruments anthropic 0 to 2. `instrument()` takes `tracer_provider`, `meter_provider` and `logger_provider`."""
+
+    package = "anthropic"
+    requirement = "anthropic >= 0.16, < 3"

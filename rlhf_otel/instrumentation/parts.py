@@ -1,0 +1,94 @@
+"""The message parts of the GenAI conventions, as the readers make them.
+
+Media never travel inside a span: a remote one is named by its address, an inline one by its hash, type and size.
+Source: semantic-conventions-genai, `model/gen-ai/gen-ai-input-messages.json` and `gen-ai-output-messages.json`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from typing import Any
+
+from rlhf_otel.records import Message, Part
+
+FINISH_REASONS = {
+    "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "max_output_tokens": "length",
+    "tool_use": "tool_call", "tool_calls": "tool_call", "function_call": "tool_call",
+}  # fmt: skip
+"""The provider's word -> the conventions' word, in messages; the span keeps the provider's."""
+
+
+def text(content: Any) -> Part:
+    """A piece of text."""
+    return {"type": "text", "content": content}
+
+
+def reasoning(content: Any) -> Part:
+    """A piece of the model's reasoning."""
+    return {"type": "reasoning", "content": content}
+
+
+def tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
+    """A call to a tool; arguments that are a JSON object are kept as one."""
+    return {"type": "tool_call", "id": call_id, "name": name, "arguments": _arguments(arguments)}
+
+
+def tool_response(call_id: Any, response: Any) -> Part:
+    """What a tool answered."""
+    return {"type": "tool_call_response", "id": call_id, "response": response}
+
+
+def media(modality: str, source: Any, mime_type: str | None = None) -> Part:
+    """An image, a sound or a document: `source` is an address, a `data:` address or base64 text."""
+    if not isinstance(source, str):
+        return {"type": "uri", "modality": modality, "uri": ""}
+    if source.startswith("data:"):
+        head, _, source = source.partition(",")
+        mime_type = head[5:].split(";")[0] or mime_type
+    elif "://" in source[:32] or mime_type is None:
+        return {"type": "uri", "modality": modality, "uri": source}
+    return _hashed(modality, source, mime_type)
+
+
+def file(modality: str, file_id: Any) -> Part:
+    """A file that the provider keeps."""
+    return {"type": "file", "modality": modality, "file_id": file_id}
+
+
+def message(role: str, parts: list[Part], finish_reason: str | None = None) -> Message:
+    """One message."""
+    made: Message = {"role": role, "parts": parts}
+    if finish_reason is not None:
+        made["finish_reason"] = FINISH_REASONS.get(finish_reason, finish_reason)
+    return made
+
+
+def function_tool(name: Any, description: Any = None, parameters: Any = None) -> dict[str, Any]:
+    """The definition of a tool."""
+    definition = {"type": "function", "name": name, "description": description, "parameters": parameters}
+    return {key: value for key, value in definition.items() if value is not None}
+
+
+def _hashed(modality: str, encoded: str, mime_type: str | None) -> Part:
+    try:
+        data = base64.b64decode(encoded)
+    except (binascii.Error, ValueError):
+        data = encoded.encode()
+    digest = hashlib.sha256(data).hexdigest()
+    part: Part = {"type": "uri", "modality": modality, "uri": f"sha256:{digest}", "byte_size": len(data)}
+    if mime_type:
+        part["mime_type"] = mime_type
+    return part
+
+
+def _arguments(arguments: Any) -> Any:
+    if not isinstance(arguments, str):
+        return arguments
+    try:
+        parsed = json.loads(arguments)
+    except ValueError:
+        return arguments
+    return parsed if isinstance(parsed, dict) else arguments

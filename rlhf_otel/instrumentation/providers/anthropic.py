@@ -1,0 +1,223 @@
+"""anthropic 0 to 2: messages and beta messages.
+
+Sources: the request and response types of anthropic 0.40 and 2.11; the GenAI conventions' page on Anthropic, by which
+`gen_ai.usage.input_tokens` is the sum of uncached, cache-read and cache-written tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rlhf_otel import semconv
+from rlhf_otel.instrumentation import parts
+from rlhf_otel.instrumentation.bodies import plain
+
+if TYPE_CHECKING:
+    from rlhf_otel.instrumentation.call import Call, Endpoint
+    from rlhf_otel.records import Message, Part
+
+_PARAMETERS = {
+    "max_tokens": semconv.REQUEST_MAX_TOKENS,
+    "temperature": semconv.REQUEST_TEMPERATURE,
+    "top_p": semconv.REQUEST_TOP_P,
+    "top_k": semconv.REQUEST_TOP_K,
+}
+_CLIENTS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azure.ai.inference"}
+
+
+class Messages:
+    """`/v1/messages`."""
+
+    operation = "chat"
+
+    def request(self, call: Call, body: Mapping[str, Any]) -> None:
+        """Reads the parameters, the system prompt, the messages and the tools."""
+        for name, key in _PARAMETERS.items():
+            if (value := body.get(name)) is not None:
+                call.attributes[key] = value
+        if stop := body.get("stop_sequences"):
+            call.attributes[semconv.REQUEST_STOP_SEQUENCES] = list(stop)
+        _read_output_config(call, body)
+        call.input = [_message(m) for m in body.get("messages") or () if isinstance(m, Mapping)]
+        if system := body.get("system"):
+            call.system = _parts(system)
+        call.tools = [_tool(tool) for tool in body.get("tools") or () if isinstance(tool, Mapping)]
+
+    def response(self, call: Call, result: Any) -> None:
+        """Reads the content blocks as one message, and the usage."""
+        call.response_id, call.response_model = result.id, result.model
+        _read_usage(call, result.usage)
+        reason = result.stop_reason
+        call.finish_reasons = [reason] if reason else []
+        call.output = [parts.message("assistant", _parts([plain(block) for block in result.content or ()]), reason)]
+
+    def new_state(self) -> _Streamed:
+        """The blocks so far."""
+        return _Streamed()
+
+    def chunk(self, call: Call, state: _Streamed, chunk: Any) -> None:
+        """Reads one event; `message_start` and pings carry no token."""
+        kind = chunk.type
+        if kind == "content_block_delta":
+            state.add(call, chunk.index, chunk.delta)
+        elif kind == "content_block_start":
+            state.blocks[chunk.index] = (plain(chunk.content_block), [])
+        elif kind == "message_start":
+            call.response_id, call.response_model = chunk.message.id, chunk.message.model
+            _read_usage(call, chunk.message.usage)
+        elif kind == "message_delta":
+            state.stop_reason = chunk.delta.stop_reason
+            _read_usage(call, chunk.usage)
+        elif kind == "message_stop":
+            call.complete = True
+
+    def end(self, call: Call, state: _Streamed) -> None:
+        """Joins the deltas of each block."""
+        call.finish_reasons = [state.stop_reason] if state.stop_reason else []
+        call.output = [parts.message("assistant", _parts(state.joined()), state.stop_reason)]
+
+
+class _Streamed:
+    """The blocks of a streamed message: what each began as, and its deltas."""
+
+    __slots__ = ("blocks", "stop_reason")
+    # Kind of delta -> (the field of the block that it adds to, the field of the delta that carries it).
+    FIELDS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+
+    def __init__(self) -> None:
+        self.blocks: dict[int, tuple[dict[str, Any], list[str]]] = {}
+        self.stop_reason: str | None = None
+
+    def add(self, call: Call, index: int, delta: Any) -> None:
+        """Keeps one delta; citations and signatures are not part of the text."""
+        field = self.FIELDS.get(delta.type)
+        if field is None or not (piece := getattr(delta, field)):
+            return
+        if index not in self.blocks:
+            self.blocks[index] = ({"type": field}, [])
+        self.blocks[index][1].append(piece)
+        if field == "thinking":
+            call.reasoning()
+        else:
+            call.token()
+
+    def joined(self) -> list[dict[str, Any]]:
+        """The blocks as an unstreamed response would have them."""
+        return [_joined(block, "".join(deltas)) for _, (block, deltas) in sorted(self.blocks.items())]
+
+
+def _joined(block: dict[str, Any], text: str) -> dict[str, Any]:
+    kind = block.get("type")
+    if kind in ("text", "thinking"):
+        return {**block, kind: (block.get(kind) or "") + text}
+    return {**block, "input": text} if text else block
+
+
+def _read_output_config(call: Call, body: Mapping[str, Any]) -> None:
+    config = body.get("output_config")
+    config = config if isinstance(config, Mapping) else {}
+    if config.get("effort"):
+        call.attributes[semconv.REQUEST_REASONING_LEVEL] = config["effort"]
+    if config.get("format") or body.get("output_format"):
+        call.attributes[semconv.OUTPUT_TYPE] = "json"
+
+
+def _read_usage(call: Call, usage: Any) -> None:
+    """Reads what `usage` has; the counts of a stream's last event replace those of its first."""
+    if usage is None:
+        return
+    read, written = getattr(usage, "cache_read_input_tokens", None), getattr(usage, "cache_creation_input_tokens", None)
+    call.cached_tokens = call.cached_tokens if read is None else read
+    call.cache_write_tokens = call.cache_write_tokens if written is None else written
+    if (uncached := getattr(usage, "input_tokens", None)) is not None:
+        call.input_tokens = uncached + (call.cached_tokens or 0) + (call.cache_write_tokens or 0)
+    if (output := usage.output_tokens) is not None:
+        call.output_tokens = output
+    details = getattr(usage, "output_tokens_details", None)
+    if (thinking := getattr(details, "thinking_tokens", None)) is not None:
+        call.reasoning_tokens = thinking
+
+
+def _message(m: Mapping[str, Any]) -> Message:
+    made = _parts(m.get("content"))
+    role = str(m.get("role", ""))
+    if made and all(part["type"] == "tool_call_response" for part in made):
+        role = "tool"
+    return parts.message(role, made)
+
+
+def _parts(content: Any) -> list[Part]:
+    if isinstance(content, str):
+        return [parts.text(content)]
+    return [_part(block) for block in content or () if isinstance(block, Mapping)]
+
+
+def _part(block: Mapping[str, Any]) -> Part:
+    kind = str(block.get("type"))
+    if kind == "text":
+        return parts.text(block.get("text"))
+    if kind in ("thinking", "redacted_thinking"):
+        return parts.reasoning(block.get("thinking", ""))
+    if kind == "tool_use":
+        return parts.tool_call(block.get("id"), block.get("name"), block.get("input"))
+    if kind == "tool_result":
+        return parts.tool_response(block.get("tool_use_id"), _tool_result(block.get("content")))
+    if kind in ("image", "document"):
+        return _media(kind, block.get("source") or {})
+    if kind == "server_tool_use":
+        return {"type": "server_tool_call", "id": block.get("id"), "name": block.get("name"),
+                "server_tool_call": {"type": block.get("name"), "input": block.get("input")}}  # fmt: skip
+    if kind.endswith("_tool_result"):
+        return {"type": "server_tool_call_response", "id": block.get("tool_use_id"),
+                "server_tool_call_response": {"type": kind, "content": block.get("content")}}  # fmt: skip
+    return dict(block)
+
+
+def _tool_result(content: Any) -> Any:
+    """A tool's answer: its text where it is only text, else its parts."""
+    if not isinstance(content, list):
+        return content
+    made = _parts(content)
+    if all(part["type"] == "text" for part in made):
+        return "".join(str(part["content"]) for part in made)
+    return made
+
+
+def _media(kind: str, source: Mapping[str, Any]) -> Part:
+    if source.get("file_id"):
+        return parts.file(kind, source["file_id"])
+    if source.get("type") == "text":
+        return parts.text(source.get("data"))
+    if source.get("url"):
+        return parts.media(kind, source["url"])
+    return parts.media(kind, source.get("data"), source.get("media_type") or "application/octet-stream")
+
+
+def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    if "input_schema" in tool:
+        return parts.function_tool(tool.get("name"), tool.get("description"), tool.get("input_schema"))
+    return {"type": tool.get("type"), "name": tool.get("name")}
+
+
+class Anthropic:
+    """The provider."""
+
+    package = "anthropic"
+    versions = (0, 2)
+    _endpoints: Mapping[str, Endpoint] = {"/v1/messages": Messages()}
+
+    def endpoint(self, path: str) -> Endpoint | None:
+        """The readers of `path`; beta messages differ by a query only."""
+        return self._endpoints.get(path.partition("?")[0])
+
+    def name_of(self, client: Any) -> str:
+        """By the class of the client: the cloud that it goes through, or anthropic itself."""
+        name = type(client).__name__
+        for cloud, known_as in _CLIENTS.items():
+            if cloud in name:
+                return known_as
+        return "anthropic"
+
+
+provider = Anthropic()

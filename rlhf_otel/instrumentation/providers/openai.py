@@ -1,0 +1,330 @@
+"""openai 1 to 3: chat completions, legacy completions and embeddings. Responses are in `openai_responses`.
+
+Sources: the request and response types of openai 1.66 and 3.52; the GenAI conventions' page on OpenAI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rlhf_otel import semconv
+from rlhf_otel.instrumentation import parts
+from rlhf_otel.instrumentation.bodies import Lenient
+from rlhf_otel.instrumentation.providers.openai_responses import Responses
+
+if TYPE_CHECKING:
+    from rlhf_otel.instrumentation.call import Call, Endpoint
+    from rlhf_otel.records import Message, Part
+
+PARAMETERS = {
+    "temperature": semconv.REQUEST_TEMPERATURE,
+    "top_p": semconv.REQUEST_TOP_P,
+    "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
+    "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
+    "seed": semconv.REQUEST_SEED,
+    "max_tokens": semconv.REQUEST_MAX_TOKENS,
+    "max_completion_tokens": semconv.REQUEST_MAX_TOKENS,
+    "reasoning_effort": semconv.REQUEST_REASONING_LEVEL,
+    "dimensions": semconv.EMBEDDINGS_DIMENSION_COUNT,
+}
+HOSTS = {
+    "api.openai.com": "openai", "api.deepseek.com": "deepseek", "api.groq.com": "groq", "api.mistral.ai": "mistral_ai",
+    "api.x.ai": "x_ai", "api.perplexity.ai": "perplexity", "api.moonshot.ai": "moonshot_ai",
+}  # fmt: skip
+AZURE_SUFFIXES = (".openai.azure.com", ".azure-api.net", ".cognitiveservices.azure.com")
+
+
+class _Plain:
+    """What the endpoints that do not stream have in common."""
+
+    def new_state(self) -> Any:
+        return None
+
+    def chunk(self, call: Call, state: Any, chunk: Any) -> None:
+        raise TypeError("this endpoint does not stream")
+
+    def end(self, call: Call, state: Any) -> None:
+        """Nothing was gathered."""
+
+
+class Chat:
+    """`/chat/completions`."""
+
+    operation = "chat"
+
+    def request(self, call: Call, body: Mapping[str, Any]) -> None:
+        """Reads the parameters, the messages and the tools."""
+        read_parameters(call, body)
+        call.attributes[semconv.OPENAI_API_TYPE] = "chat_completions"
+        call.input = [_message(m) for m in body.get("messages") or () if isinstance(m, Mapping)]
+        functions = [t.get("function", t) for t in body.get("tools") or () if isinstance(t, Mapping)]
+        call.tools = [parts.function_tool(f.get("name"), f.get("description"), f.get("parameters")) for f in functions]
+
+    def response(self, call: Call, result: Any) -> None:
+        """Reads every choice and the usage."""
+        _read_head(call, result)
+        read_usage(call, result.usage)
+        choices = result.choices or ()
+        call.finish_reasons = [choice.finish_reason or "error" for choice in choices]
+        call.output = [_answer(choice) for choice in choices]
+
+    def new_state(self) -> dict[int, _Choice]:
+        """The choices by their index."""
+        return {}
+
+    def chunk(self, call: Call, state: dict[int, _Choice], chunk: Any) -> None:
+        """Reads the deltas of every choice; the last chunk may carry the usage alone."""
+        if not call.response_id:
+            _read_head(call, chunk)
+        if chunk.usage is not None:
+            read_usage(call, chunk.usage)
+        for choice in chunk.choices or ():
+            gathered = state.get(choice.index)
+            if gathered is None:
+                gathered = state[choice.index] = _Choice()
+            delta = choice.delta
+            if delta is not None:
+                if content := delta.content:
+                    gathered.text.append(content)
+                    call.token()
+                else:
+                    gathered.add_rest(call, delta)
+            if choice.finish_reason is not None:
+                gathered.finish_reason = choice.finish_reason
+                call.complete = all(c.finish_reason is not None for c in state.values())
+
+    def end(self, call: Call, state: dict[int, _Choice]) -> None:
+        """Joins the deltas."""
+        choices = [state[index] for index in sorted(state)]
+        call.finish_reasons = [c.finish_reason or "error" for c in choices] if call.complete else []
+        call.output = [parts.message("assistant", c.parts(), c.finish_reason) for c in choices]
+
+
+class _Choice:
+    """One choice of a streamed completion."""
+
+    __slots__ = ("finish_reason", "reasoning", "refusal", "text", "tools")
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.refusal: list[str] = []
+        self.tools: dict[int, list[Any]] = {}
+        self.finish_reason: str | None = None
+
+    def add_rest(self, call: Call, delta: Any) -> None:
+        """Reads a delta without text: tool calls, a refusal, reasoning."""
+        for tool in delta.tool_calls or ():
+            gathered = self.tools.setdefault(tool.index, [None, None, []])
+            gathered[0] = tool.id or gathered[0]
+            if tool.function is not None:
+                gathered[1] = tool.function.name or gathered[1]
+                if tool.function.arguments:
+                    gathered[2].append(tool.function.arguments)
+                    call.token()
+        if refusal := getattr(delta, "refusal", None):
+            self.refusal.append(refusal)
+            call.token()
+        if thought := _thought(delta):
+            self.reasoning.append(thought)
+            call.reasoning()
+
+    def parts(self) -> list[Part]:
+        """What was gathered, in the order in which a model makes it."""
+        made = [parts.reasoning("".join(self.reasoning))] if self.reasoning else []
+        made += [parts.text("".join(self.text))] if self.text else []
+        made += [{"type": "refusal", "content": "".join(self.refusal)}] if self.refusal else []
+        return made + [parts.tool_call(i, name, "".join(args)) for i, name, args in self.tools.values()]
+
+
+class Completions:
+    """`/completions`, the legacy endpoint without roles."""
+
+    operation = "text_completion"
+
+    def request(self, call: Call, body: Mapping[str, Any]) -> None:
+        """Reads the parameters and each prompt as one message."""
+        read_parameters(call, body)
+        call.input = [parts.message("user", [parts.text(prompt)]) for prompt in _texts(body.get("prompt"))]
+
+    def response(self, call: Call, result: Any) -> None:
+        """Reads every choice and the usage."""
+        _read_head(call, result)
+        read_usage(call, result.usage)
+        call.finish_reasons = [choice.finish_reason or "error" for choice in result.choices]
+        call.output = [
+            parts.message("assistant", [parts.text(choice.text)], choice.finish_reason) for choice in result.choices
+        ]
+
+    def new_state(self) -> dict[int, _Choice]:
+        """The choices by their index."""
+        return {}
+
+    def chunk(self, call: Call, state: dict[int, _Choice], chunk: Any) -> None:
+        """Reads the text of every choice."""
+        if not call.response_id:
+            _read_head(call, chunk)
+        if chunk.usage is not None:
+            read_usage(call, chunk.usage)
+        for choice in chunk.choices or ():
+            gathered = state.setdefault(choice.index, _Choice())
+            if choice.text:
+                gathered.text.append(choice.text)
+                call.token()
+            if choice.finish_reason is not None:
+                gathered.finish_reason = choice.finish_reason
+                call.complete = all(c.finish_reason is not None for c in state.values())
+
+    end = Chat.end
+
+
+class Embeddings(_Plain):
+    """`/embeddings`."""
+
+    operation = "embeddings"
+
+    def request(self, call: Call, body: Mapping[str, Any]) -> None:
+        """Reads the texts; token arrays have no text to read."""
+        read_parameters(call, body)
+        call.input = [parts.message("user", [parts.text(one)]) for one in _texts(body.get("input"))]
+        if encoding := body.get("encoding_format"):
+            call.attributes[semconv.REQUEST_ENCODING_FORMATS] = [encoding]
+
+    def response(self, call: Call, result: Any) -> None:
+        """Reads model and usage; the vectors stay with the application."""
+        _read_head(call, result)
+        read_usage(call, result.usage)
+        first = result.data[0].embedding if result.data else None
+        if isinstance(first, list):
+            call.attributes[semconv.EMBEDDINGS_DIMENSION_COUNT] = len(first)
+
+
+# --- Shared readers -----------------------------------------------------------------------------------------------
+
+
+def read_parameters(call: Call, body: Mapping[str, Any]) -> None:
+    """Reads the scalar parameters that most endpoints share."""
+    for name, key in PARAMETERS.items():
+        if (value := body.get(name)) is not None:
+            call.attributes[key] = value
+    if (stop := body.get("stop")) is not None:
+        call.attributes[semconv.REQUEST_STOP_SEQUENCES] = [stop] if isinstance(stop, str) else list(stop)
+    if (n := body.get("n")) not in (None, 1):
+        call.attributes[semconv.REQUEST_CHOICE_COUNT] = n
+    if (tier := body.get("service_tier")) not in (None, "auto"):
+        call.attributes[semconv.OPENAI_REQUEST_SERVICE_TIER] = tier
+    if isinstance(form := body.get("response_format"), Mapping):
+        call.attributes[semconv.OUTPUT_TYPE] = "text" if form.get("type") == "text" else "json"
+
+
+def _read_head(call: Call, result: Any) -> None:
+    call.response_id = getattr(result, "id", None)
+    call.response_model = result.model
+    if tier := getattr(result, "service_tier", None):
+        call.attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = tier
+    if fingerprint := getattr(result, "system_fingerprint", None):
+        call.attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = fingerprint
+
+
+def read_usage(call: Call, usage: Any) -> None:
+    """Reads token counts; cached and reasoning tokens are parts of the totals."""
+    if usage is None:
+        return
+    call.input_tokens = usage.prompt_tokens
+    call.output_tokens = getattr(usage, "completion_tokens", None)
+    if (details := getattr(usage, "prompt_tokens_details", None)) is not None:
+        call.cached_tokens = details.cached_tokens
+    if (details := getattr(usage, "completion_tokens_details", None)) is not None:
+        call.reasoning_tokens = details.reasoning_tokens
+
+
+def _thought(delta: Any) -> Any:
+    """The reasoning that OpenAI-compatible servers add to a delta or a message, by either of its names."""
+    extra = vars(delta) if isinstance(delta, Lenient) else getattr(delta, "__pydantic_extra__", None)
+    return (extra.get("reasoning_content") or extra.get("reasoning")) if extra else None
+
+
+def _answer(choice: Any) -> Message:
+    answer = choice.message
+    made: list[Part] = [parts.reasoning(thought)] if (thought := _thought(answer)) else []
+    if answer.content:
+        made.append(parts.text(answer.content))
+    if refusal := getattr(answer, "refusal", None):
+        made.append({"type": "refusal", "content": refusal})
+    for tool in answer.tool_calls or ():
+        function = getattr(tool, "function", None) or getattr(tool, "custom", None)
+        made.append(
+            parts.tool_call(tool.id, function.name, getattr(function, "arguments", None) or getattr(function, "input", None))
+        )
+    if old := getattr(answer, "function_call", None):
+        made.append(parts.tool_call(None, old.name, old.arguments))
+    return parts.message(answer.role or "assistant", made, choice.finish_reason)
+
+
+def _message(m: Mapping[str, Any]) -> Message:
+    role = str(m.get("role", ""))
+    content = m.get("content")
+    if role in ("tool", "function"):
+        return parts.message("tool", [parts.tool_response(m.get("tool_call_id") or m.get("name"), content)])
+    made = [parts.reasoning(thought)] if (thought := m.get("reasoning_content")) else []
+    made += [_part(p) for p in content] if isinstance(content, list) else [parts.text(content)] if content else []
+    for tool in m.get("tool_calls") or ():
+        function = tool.get("function") or tool.get("custom") or {}
+        made.append(parts.tool_call(tool.get("id"), function.get("name"), function.get("arguments", function.get("input"))))
+    made_message = parts.message(role, made)
+    if name := m.get("name"):
+        made_message["name"] = name
+    return made_message
+
+
+def _part(p: Any) -> Part:
+    kind = p.get("type") if isinstance(p, Mapping) else None
+    if kind == "text":
+        return parts.text(p.get("text"))
+    if kind == "image_url":
+        image = p.get("image_url")
+        return parts.media("image", image.get("url") if isinstance(image, Mapping) else image)
+    if kind == "input_audio":
+        audio = p.get("input_audio") or {}
+        return parts.media("audio", audio.get("data"), f"audio/{audio.get('format', 'wav')}")
+    if kind == "file":
+        held = p.get("file") or {}
+        if held.get("file_id"):
+            return parts.file("document", held["file_id"])
+        return parts.media("document", held.get("file_data"), "application/octet-stream")
+    if kind == "refusal":
+        return {"type": "refusal", "content": p.get("refusal")}
+    return parts.text(p) if isinstance(p, str) else dict(p)
+
+
+def _texts(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values if isinstance(one, str)]
+
+
+class OpenAI:
+    """The provider."""
+
+    package = "openai"
+    versions = (1, 3)
+    _endpoints: Mapping[str, Endpoint] = {
+        "/chat/completions": Chat(),
+        "/completions": Completions(),
+        "/embeddings": Embeddings(),
+        "/responses": Responses(),
+    }
+
+    def endpoint(self, path: str) -> Endpoint | None:
+        """The readers of `path`."""
+        return self._endpoints.get(path) or self._endpoints.get(path.partition("?")[0])
+
+    def name_of(self, client: Any) -> str:
+        """By the class of the client, then by the host it talks to; a host that is not known counts as openai."""
+        host = client.base_url.host
+        if "Azure" in type(client).__name__ or host.endswith(AZURE_SUFFIXES):
+            return "azure.ai.openai"
+        return HOSTS.get(host, "openai")
+
+
+provider = OpenAI()

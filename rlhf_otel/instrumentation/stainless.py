@@ -1,0 +1,319 @@
+"""The patch point of the SDKs that one generator made: openai, anthropic and their kin.
+
+Every method of theirs, in every call shape, comes by one private method of the client, `request`. Three more are
+touched: `_process_response` (the HTTP response, for its headers), and the constructors of the two stream classes.
+All four are replaced on the SDK's base classes, which every client shares, and put back by `unpatch`.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+from rlhf_otel import handles, hooks, semconv
+from rlhf_otel.instrumentation import adoption
+from rlhf_otel.instrumentation.bodies import read_json
+from rlhf_otel.instrumentation.call import Call, Endpoint
+from rlhf_otel.instrumentation.streams import Watch, observe, observe_async, watch_of, wrap_stream
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_MARK = "_rlhf_otel_original"
+_under_way: ContextVar[Call | None] = ContextVar("rlhf_otel_call", default=None)
+_KEPT_HEADERS = ("x-request-id", "request-id", "openai-processing-ms", "anthropic-processing-ms")
+
+
+class Provider(Protocol):
+    """One SDK: its package, the versions that are supported, and a reader for each kind of request."""
+
+    package: str
+    versions: tuple[int, int]
+
+    def endpoint(self, path: str) -> Endpoint | None:
+        """The readers of requests to `path`; None for what is not a call to a model."""
+
+    def name_of(self, client: Any) -> str:
+        """The conventions' provider name of the service that `client` talks to."""
+
+
+class Patch:
+    """The patched base classes of one SDK."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        self.telemetry: hooks.Telemetry | None = None
+        self.everywhere = False
+        # By HTTP client, which the copies that `with_options` makes share.
+        self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._servers: weakref.WeakKeyDictionary[Any, tuple[Any, dict[str, Any]]] = weakref.WeakKeyDictionary()
+        self._replaced: list[tuple[type, str, Any]] = []
+
+    @property
+    def unsupported(self) -> str | None:
+        """Why the installed version of the SDK is not patched; None where it is supported."""
+        version = str(getattr(sys.modules.get(self.provider.package), "__version__", "") or "")
+        major, (low, high) = version.partition(".")[0], self.provider.versions
+        if major.isdigit() and low <= int(major) <= high:
+            return None
+        return f"{self.provider.package} {version} is not recorded: majors {low} to {high} are supported"
+
+    @property
+    def supported(self) -> bool:
+        """Whether the installed version of the SDK is one that we know."""
+        return self.unsupported is None
+
+    # --- On and off -----------------------------------------------------------------------------------------------
+
+    def apply(self) -> None:
+        """Patches the SDK, which has been imported."""
+        if self._replaced:
+            return
+        base: ModuleType = sys.modules[f"{self.provider.package}._base_client"]
+        streaming: ModuleType = sys.modules[f"{self.provider.package}._streaming"]
+        self._replace(base.SyncAPIClient, "request", self._request)
+        self._replace(base.AsyncAPIClient, "request", self._request_async)
+        self._replace(base.SyncAPIClient, "_process_response", self._process_response)
+        self._replace(base.AsyncAPIClient, "_process_response", self._process_response)
+        self._replace(streaming.Stream, "__init__", functools.partial(_stream_init, streaming.Stream, observe))
+        self._replace(
+            streaming.AsyncStream, "__init__", functools.partial(_stream_init, streaming.AsyncStream, observe_async)
+        )
+        if "_tracer" in vars(base.BaseClient):
+            self._replace(base.BaseClient, "_tracer", _tracer_property)
+            self._replace(base.BaseClient, "_set_open_telemetry", adoption.remember_choice)
+            self._replace(base.BaseClient, "_copy_open_telemetry", adoption.inherit_choice)
+
+    def undo(self) -> None:
+        """Puts the SDK's own methods back, except where somebody has wrapped ours since: those let calls through."""
+        self.everywhere = False
+        self._clients.clear()
+        for cls, name, ours in reversed(self._replaced):
+            if vars(cls).get(name) is ours:
+                setattr(cls, name, getattr(ours, _MARK, None) or ours.fget.__dict__[_MARK])
+        self._replaced.clear()
+
+    def add(self, client: Any) -> None:
+        """Instruments this one client and the copies made of it."""
+        self._clients.add(client._client)
+
+    def _replace(self, cls: type, name: str, wrap: Callable[[Any], Any]) -> None:
+        original = vars(cls).get(name)
+        if original is None:
+            return
+        ours = wrap(original)
+        target = ours.fget if isinstance(ours, property) else ours
+        target.__dict__[_MARK] = original
+        setattr(cls, name, ours)
+        self._replaced.append((cls, name, ours))
+
+    # --- The four replacements ------------------------------------------------------------------------------------
+
+    def _request(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = self._begin(client, args, kwargs)
+            if call is None:
+                return original(client, *args, **kwargs)
+            entered = _enter(call)
+            try:
+                result = original(client, *args, **kwargs)
+            except BaseException as error:
+                _leave(entered)
+                _raised(call, error)
+                raise
+            _leave(entered)
+            _returned(call, result)
+            return result
+
+        return request
+
+    def _request_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = self._begin(client, args, kwargs)
+            if call is None:
+                return await original(client, *args, **kwargs)
+            entered = _enter(call)
+            try:
+                result = await original(client, *args, **kwargs)
+            except BaseException as error:
+                _leave(entered)
+                _raised(call, error)
+                raise
+            _leave(entered)
+            _returned(call, result)
+            return result
+
+        return request
+
+    def _process_response(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Works for both kinds of client: an asynchronous original returns its coroutine."""
+
+        @functools.wraps(original)
+        def process(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = _under_way.get()
+            if call is not None:
+                try:
+                    _note_response(call, kwargs.get("response"), kwargs.get("retries_taken"))
+                except Exception as error:  # noqa: BLE001 - the application gets its response whatever we make of it
+                    hooks.fault("reading the headers of a response", error)
+            return original(client, *args, **kwargs)
+
+        return process
+
+    # --- Beginning ------------------------------------------------------------------------------------------------
+
+    def _begin(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
+        """The call that this request makes; None where it is none of ours. Never raises."""
+        telemetry = self.telemetry or hooks.telemetry
+        if telemetry is None or not hooks.enabled or not (self.everywhere or client._client in self._clients):
+            return None
+        try:
+            options = kwargs["options"] if "options" in kwargs else args[1]
+            if options.method.lower() != "post" or otel_context.get_value(otel_context._SUPPRESS_INSTRUMENTATION_KEY):
+                return None
+            endpoint = self.provider.endpoint(str(options.url))
+            if endpoint is None:
+                return None
+            body = _body(options)
+            call = Call(
+                telemetry,
+                endpoint,
+                provider=self.provider.name_of(client),
+                model=body.get("model"),
+                stream=bool(kwargs.get("stream")),
+                attributes=dict(self._server(client)),
+            )
+            if not adoption.sdk_will_trace(client):
+                call.start(adoption.outer_span(endpoint.operation))
+            call.snapshot(body)
+            hooks.counters["calls"] += 1
+            return call
+        except Exception as error:  # noqa: BLE001 - an SDK that is not as expected is left alone
+            hooks.fault("beginning a call", error)
+            return None
+
+    def _server(self, client: Any) -> dict[str, Any]:
+        url = client.base_url
+        known = self._servers.get(client)
+        if known is not None and known[0] is url:
+            return known[1]
+        port = url.port or {"https": 443, "http": 80}.get(url.scheme)
+        server = {semconv.SERVER_ADDRESS: url.host, **({semconv.SERVER_PORT: port} if port else {})}
+        self._servers[client] = (url, server)
+        return server
+
+
+def _body(options: Any) -> Mapping[str, Any]:
+    body = options.json_data if isinstance(options.json_data, Mapping) else {}
+    extra = getattr(options, "extra_json", None)
+    return {**body, **extra} if isinstance(extra, Mapping) else body
+
+
+def _stream_init(sdk_class: type, observer: Any, original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def init(stream: Any, *args: Any, **kwargs: Any) -> None:
+        original(stream, *args, **kwargs)
+        try:
+            wrap_stream(stream, sdk_class, observer)
+        except Exception as error:  # noqa: BLE001 - the application gets its stream, watched or not
+            hooks.fault("watching a stream", error)
+
+    return init
+
+
+def _tracer_property(original: property) -> property:
+    """Lets the SDK trace by itself only what we do not, or what its user asked it to (then its span is adopted)."""
+
+    def tracer(client: Any) -> Any:
+        sdk_tracer = original.__get__(client)
+        call = _under_way.get()
+        if call is None or sdk_tracer is None:
+            return sdk_tracer
+        return adoption.AdoptingTracer(sdk_tracer, call) if adoption.is_chosen(client) else None
+
+    return property(tracer)
+
+
+# --- Under way ----------------------------------------------------------------------------------------------------
+
+
+def _enter(call: Call) -> tuple[Any, Any, Any]:
+    """Makes the call's span the current one, for the HTTP spans beneath it; never across a yield."""
+    attached = None if call.handle is None else otel_context.attach(trace.set_span_in_context(call.span))
+    return attached, _under_way.set(call), handles.begin(call.handle)
+
+
+def _leave(entered: tuple[Any, Any, Any]) -> None:
+    attached, token, current = entered
+    handles.leave(current)
+    _under_way.reset(token)
+    if attached is not None:
+        otel_context.detach(attached)
+
+
+def _note_response(call: Call, response: Any, retries: int | None) -> None:
+    """Keeps what a parsed response no longer has: headers, retries; and watches a body that is still to be read."""
+    _note_headers(call, response.headers)
+    call.retries = retries or 0
+    if not hasattr(response, "_content"):
+        Watch(call, response)
+
+
+def _note_headers(call: Call, headers: Any) -> None:
+    for name in _KEPT_HEADERS:
+        if (value := headers.get(name)) is not None:
+            call.attributes[semconv.HTTP_RESPONSE_HEADER + name] = [value]
+
+
+def _returned(call: Call, result: Any) -> None:
+    """The SDK has returned: a parsed response ends the call, anything that is still to be read keeps it open."""
+    try:
+        if call.handle is None:
+            call.start()  # the SDK was to start a span for us to adopt, and did not
+        assert call.handle is not None
+        response = getattr(result, "http_response", None)
+        if response is None and hasattr(result, "status_code") and hasattr(result, "headers"):
+            response = result  # the application asked for the HTTP response itself
+        if response is not None:
+            _returned_raw(call, result, response)
+        elif not call.stream:
+            call.read(call.endpoint.response, result)
+            call.finish()
+        handles.attach(call.handle, result)
+    except Exception as error:  # noqa: BLE001 - the application gets its response whatever we make of it
+        hooks.fault("reading a response", error)
+        call.finish()
+
+
+def _returned_raw(call: Call, result: Any, response: Any) -> None:
+    if hasattr(response, "_content"):
+        read_json(call, response._content)
+        call.finish()
+    elif (watch := watch_of(response)) is not None:
+        watch.follow(response)
+        result._rlhf_otel_call = call  # whoever holds the response holds the call
+
+
+def _raised(call: Call, error: BaseException) -> None:
+    try:
+        if call.handle is None:
+            call.start()
+        response = getattr(error, "response", None)
+        request = getattr(error, "request", None)
+        if response is not None:
+            _note_headers(call, response.headers)
+            call.status_code = response.status_code
+        if request is not None:
+            call.retries = int(request.headers.get("x-stainless-retry-count", 0))
+    except Exception as fault:  # noqa: BLE001 - the application gets its exception whatever we make of it
+        hooks.fault("reading an error", fault)
+    call.fail(error)

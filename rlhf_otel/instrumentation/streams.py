@@ -1,0 +1,213 @@
+"""Watches what the application reads, at the pace and in the order in which it reads it.
+
+Nothing is read ahead and nothing is kept back. A parsed stream stays the SDK's own object; the iterator inside it is
+wrapped in a generator that notes a time per chunk. A `Watch` on the HTTP response tells when the application is done
+early, and follows the bytes where the application reads them itself.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from rlhf_otel import handles, hooks
+from rlhf_otel.instrumentation.bodies import BodyReader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from rlhf_otel.instrumentation.call import Call
+
+_clock = time.perf_counter_ns
+_EXTENSION = "rlhf_otel"
+
+
+def observe(call: Call, source: Iterator[Any]) -> Iterator[Any]:
+    """Yields what `source` yields; ends `call` when it ends, fails or is closed."""
+    stamp, read, state = call.stamps.append, call.endpoint.chunk, call.state
+    try:
+        for chunk in source:
+            stamp(_clock())
+            try:
+                read(call, state, chunk)
+            except Exception as error:  # noqa: BLE001 - an unforeseen chunk is the application's all the same
+                hooks.fault("reading a chunk", error)
+            yield chunk
+    except GeneratorExit:
+        call.finish("abandoned")
+        raise
+    except BaseException as error:
+        call.fail(error)
+        raise
+    call.finish()
+
+
+async def observe_async(call: Call, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The same for an asynchronous stream."""
+    stamp, read, state = call.stamps.append, call.endpoint.chunk, call.state
+    try:
+        async for chunk in source:
+            stamp(_clock())
+            try:
+                read(call, state, chunk)
+            except Exception as error:  # noqa: BLE001 - an unforeseen chunk is the application's all the same
+                hooks.fault("reading a chunk", error)
+            yield chunk
+    except GeneratorExit:
+        call.finish("abandoned")
+        raise
+    except BaseException as error:
+        call.fail(error)
+        raise
+    call.finish()
+
+
+def wrap_stream(stream: Any, sdk_class: type, observer: Callable[[Call, Any], Any]) -> None:
+    """Puts `observer` between a new SDK stream and what it iterates over, if its response belongs to a call."""
+    watch = watch_of(stream.response)
+    call = watch.call() if watch is not None else None
+    if watch is None or call is None:
+        return
+    if type(stream) is sdk_class:
+        # On a copy: a generator that referred to the stream would form a cycle with it, and a dropped stream, its
+        # connection and its span would stay open until the garbage collector comes by.
+        stream.__dict__.pop("_iterator", None)
+        source = copy(stream).__stream__()
+    else:
+        source = stream._iterator
+    stream._iterator = observed = observer(call, source)
+    watch.generator = weakref.ref(observed)
+    watch.reader = None
+    if call.handle is not None:
+        handles.attach(call.handle, stream)
+
+
+def watch_of(response: Any) -> Watch | None:
+    """The watch on an HTTP response that belongs to a call."""
+    extensions = getattr(response, "extensions", None)
+    return extensions.get(_EXTENSION) if isinstance(extensions, dict) else None
+
+
+class Watch:
+    """Sits on the transport stream of an HTTP response whose body has not been read yet.
+
+    It refers weakly to the call: the call lives in what the application holds (the stream, the raw response), so that a
+    dropped one is ended at once and not when the response's own reference cycles are collected.
+    """
+
+    __slots__ = ("call", "generator", "reader", "reading")
+
+    def __init__(self, call: Call, response: Any) -> None:
+        self.call = weakref.ref(call)
+        self.generator: Callable[[], Any] | None = None
+        self.reader: BodyReader | None = None
+        self.reading = False
+        transport = getattr(response, "stream", None)
+        try:
+            response.extensions[_EXTENSION] = self
+            transport.__class__ = _watched(type(transport))
+            transport._rlhf_watch = self  # type: ignore[union-attr]
+        except (AttributeError, TypeError) as error:
+            hooks.logger.debug("this transport cannot be watched (%s); the span ends when the stream is dropped", error)
+
+    def follow(self, response: Any) -> None:
+        """Reads along with the application, which reads the bytes itself."""
+        self.reader = BodyReader(response)
+
+    def arrived(self, data: bytes) -> None:
+        """The application is about to get these bytes of the body."""
+        if self.reader is not None and (call := self.call()) is not None:
+            self.reader.feed(call, data)
+
+    def exhausted(self) -> None:
+        """The application has read the last byte."""
+        if self.reader is not None and (call := self.call()) is not None:
+            self.reader.finish(call)
+            call.finish()
+
+    def failed(self, error: BaseException) -> None:
+        """Reading has raised."""
+        if self.reader is not None and (call := self.call()) is not None:
+            call.fail(error)
+
+    def closed(self) -> None:
+        """The response is being closed; from inside a step of the iteration, that step will tell how it ended."""
+        call = self.call()
+        if call is None or self.reading or self._stepping():
+            return
+        if self.reader is not None:
+            self.reader.finish(call)
+        call.finish("abandoned")
+
+    def _stepping(self) -> bool:
+        generator = self.generator() if self.generator is not None else None
+        return bool(getattr(generator, "gi_running", False) or getattr(generator, "ag_running", False))
+
+
+_classes: dict[type, type] = {}
+
+
+def _watched(transport: type) -> type:
+    """A subclass of a transport's stream class that tells its watch what happens. One for each class."""
+    if transport not in _classes:
+        mixin = _WatchedAsync if hasattr(transport, "__aiter__") else _WatchedSync
+        _classes[transport] = type(transport.__name__, (mixin, transport), {"__module__": transport.__module__})
+    return _classes[transport]
+
+
+class _WatchedSync:
+    _rlhf_watch: Watch
+
+    def __iter__(self) -> Iterator[bytes]:
+        parent: Iterator[bytes] = super().__iter__()  # type: ignore[misc]
+        return parent if self._rlhf_watch.reader is None else self._followed(parent)
+
+    def _followed(self, parent: Iterator[bytes]) -> Iterator[bytes]:
+        watch = self._rlhf_watch
+        try:
+            watch.reading = True
+            for data in parent:
+                watch.arrived(data)
+                watch.reading = False
+                yield data
+                watch.reading = True
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            watch.failed(error)
+            raise
+        watch.exhausted()
+
+    def close(self) -> None:
+        self._rlhf_watch.closed()
+        super().close()  # type: ignore[misc]
+
+
+class _WatchedAsync:
+    _rlhf_watch: Watch
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        parent: AsyncIterator[bytes] = super().__aiter__()  # type: ignore[misc]
+        return parent if self._rlhf_watch.reader is None else self._followed(parent)
+
+    async def _followed(self, parent: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        watch = self._rlhf_watch
+        try:
+            watch.reading = True
+            async for data in parent:
+                watch.arrived(data)
+                watch.reading = False
+                yield data
+                watch.reading = True
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            watch.failed(error)
+            raise
+        watch.exhausted()
+
+    async def aclose(self) -> None:
+        self._rlhf_watch.closed()
+        await super().aclose()  # type: ignore[misc]
