@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -14,6 +15,8 @@ import click
 from rlhf_otel.config import DEFAULT_STORE, Config, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from rlhf_otel.records import Handle
@@ -56,8 +59,9 @@ def store_path(config: Config) -> str:
     return config.store or DEFAULT_STORE
 
 
-def open_store(store: str | None) -> Store:
-    """Opens the store for reading.
+@contextlib.contextmanager
+def reading(store: str | None) -> Iterator[Store]:
+    """Opens the store for reading, and closes it.
 
     Raises:
         Problem: there is none, or it cannot be read.
@@ -67,13 +71,14 @@ def open_store(store: str | None) -> Store:
     path = store_path(load({"store": store}))
     if path == ":memory:":
         raise Problem("the store :memory: lives and dies with its process; name a file with --store PATH")
-    if "://" not in path and not Path(path).exists():
+    if not Path(path).exists():
         raise Problem(
             f"there is no store at {path}. To make one: rlhf-otel-instrument python app.py\n"
             "To read another: --store PATH or RLHF_OTEL_STORE"
         )
     try:
-        return Store.open(path, read_only=True)
+        with Store.open(path, read_only=True) as opened:
+            yield opened
     except StoreError as error:
         raise Problem(str(error)) from None
 
@@ -120,6 +125,7 @@ def print_json_lines(values: Iterable[Any]) -> None:
 
 def console(stderr: bool = False) -> Console:
     """A console as wide as the terminal, or of a readable width where the output goes elsewhere. Honours NO_COLOR."""
+
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout

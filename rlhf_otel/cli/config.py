@@ -22,7 +22,7 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json(rows)
     else:
-        _print_table(rows)
+        _print(rows)
 
 
 def effective(config: Config) -> list[dict[str, Any]]:
@@ -40,21 +40,18 @@ def effective(config: Config) -> list[dict[str, Any]]:
     ]
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def _print(rows: list[dict[str, Any]]) -> None:
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("Setting", no_wrap=True)
-    table.add_column("Value", overflow="fold")
-    table.add_column("From, variable and meaning", overflow="fold")
+    out = console()
     for row in rows:
-        chosen = "" if row["source"] == "default" else "bold green"
-        source = "default" if row["source"] == "default" else f"from {row['source']}"
-        about = Text.assemble((f"{source}; {row['env']}\n", chosen), (row["doc"], "dim"))
-        table.add_row(row["name"], Text(_shown(row["value"]), chosen), about)
-    console().print(table)
+        chosen = row["source"] != "default"
+        source = (
+            "" if not chosen else "  from the environment" if row["source"] == row["env"] else f"  from {row['source']}"
+        )
+        value = _shown(row["value"])
+        out.print(Text.assemble((f"{row['name']:<24}", "bold"), (value, "green" if chosen else ""), (source, "dim")))
+        out.print(Text(f"    {row['doc']}\n    {row['env']}: {row['takes']}", "dim"), soft_wrap=True)
 
 
 def _shown(value: Any) -> str:

@@ -16,26 +16,33 @@ DEFAULT_NAME = "user_feedback"
 _WORDS = {"correction": "✎", "comment": "💬", "ranking": "ranked", "retraction": "retracted"}
 
 
-def mark(feedback: Feedback) -> str:
-    """One piece of feedback: 👍, 4/5, 0.8, a label, ✎ for a correction; with its name where it is not the usual one."""
-    text = _value(feedback)
+def mark(feedback: Feedback, span_id: str = "") -> str:
+    """One piece of feedback: 👍, 4/5, 0.8, a label, ✎ for a correction; with its name where it is not the usual one.
+
+    `span_id` is the call that it is shown on, which a preference names as one of two.
+    """
+    text = _value(feedback, span_id or feedback.span_id)
     if feedback.comment and feedback.kind != "comment":
         text += "💬"
     if feedback.correction and feedback.kind != "correction":
         text += "✎"
-    return text if feedback.name == DEFAULT_NAME else f"{printable(feedback.name)} {text}"
+    return (
+        text
+        if feedback.name in (DEFAULT_NAME, feedback.kind, feedback.signal)
+        else f"{printable(feedback.name)} {text}"
+    )
 
 
-def marks(feedback: Iterable[Feedback]) -> str:
+def marks(feedback: Iterable[Feedback], span_id: str = "") -> str:
     """Several of them, one after the other."""
-    return " ".join(mark(one) for one in feedback)
+    return " ".join(mark(one, span_id) for one in feedback)
 
 
-def _value(f: Feedback) -> str:
+def _value(f: Feedback, span_id: str) -> str:
     if isinstance(f.value, bool):
         return "👍" if f.value else "👎"
     if f.kind == "preference":
-        return "chosen" if f.chosen == f.span_id else "rejected"
+        return "chosen" if f.chosen == span_id else "rejected"
     if f.kind in _WORDS:
         return _WORDS[f.kind]
     if isinstance(f.value, int | float):

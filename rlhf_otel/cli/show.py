@@ -12,10 +12,10 @@ from rlhf_otel.cli.common import (
     console,
     examples,
     json_option,
-    open_store,
     parse_target,
     print_json,
     printable,
+    reading,
     store_option,
 )
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from rlhf_otel.records import Feedback, Interaction, Message, Part
+    from rlhf_otel.records import Feedback, Handle, Interaction, Message, Part
     from rlhf_otel.store import Store
 
 
@@ -45,34 +45,34 @@ def command(span_id: str, as_json: bool, store: str | None) -> None:
     SPAN_ID is 16 hex digits, as `rlhf-otel traces` lists them; a traceparent or the response id will do as well.
     """
     target = parse_target(span_id)
-    opened = open_store(store)
-    interaction = find(opened, target)
-    if interaction is None:
-        raise Problem(
-            f"{span_id} is not in this store. `rlhf-otel traces` lists what is; a call that was just made may take a"
-            " second to arrive"
-        )
-    current = opened.feedback_on([interaction]).get(interaction.span_id, [])
+    with reading(store) as opened:
+        interaction = find(opened, target)
+        if interaction is None:
+            raise Problem(
+                f"{span_id} is not in this store. `rlhf-otel traces` lists what is; a call that was just made may take"
+                " a second to arrive"
+            )
+        current = opened.feedback_on([interaction])[interaction.span_id]
+        history = opened.history(interaction)
     if as_json:
         from rlhf_otel.codec import interaction_json
 
         print_json(interaction_json(interaction, current))
     else:
-        _print(interaction, current, opened.history(interaction))
+        _print(interaction, current, history)
 
 
-def find(store: Store, target: Any) -> Interaction | None:
+def find(store: Store, target: Handle | str) -> Interaction | None:
     """The call that `target` names: a handle, or the provider's id of the response."""
-    if isinstance(target, str):
-        return store.find(response_id=target)
-    return store.interaction(target.span_id, target.trace_id or None)
+    handle = store.find(response_id=target) if isinstance(target, str) else target
+    return None if handle is None else store.interaction(handle.span_id, handle.trace_id or None)
 
 
 def _print(one: Interaction, current: Sequence[Feedback], history: Iterable[Feedback]) -> None:
     from rich.text import Text
 
     out = console()
-    for line in (*_head(one), Text(""), *_conversation(one), *_feedback(current, history)):
+    for line in (*_head(one), Text(""), *_conversation(one), *_feedback(one.span_id, current, history)):
         out.print(line)
 
 
@@ -109,7 +109,7 @@ def _head(one: Interaction) -> Iterator[Text]:
 def _row(name: str, value: str) -> Text:
     from rich.text import Text
 
-    return Text.assemble((f"{printable(name):<14}", "dim"), printable(value))
+    return Text.assemble((f"{printable(name):<13} ", "dim"), printable(value))
 
 
 def _timing(one: Interaction) -> str:
@@ -185,29 +185,31 @@ def _indented(text: str) -> str:
     return "\n".join(f"  {line}" for line in printable(text).split("\n"))
 
 
-def _feedback(current: Sequence[Feedback], history: Iterable[Feedback]) -> Iterator[Text]:
+def _feedback(span_id: str, current: Sequence[Feedback], history: Iterable[Feedback]) -> Iterator[Text]:
     from rich.text import Text
 
     yield Text("Feedback", "bold")
     if not current:
         yield Text("  none yet")
     for one in current:
-        yield from _opinion(one)
+        yield from _opinion(one, span_id)
     counting = {one.id for one in current}
     former = [one for one in history if one.id not in counting]
     if former:
         yield Text("Earlier, or taken back", "bold dim")
     for one in former:
-        yield from _opinion(one, style="dim")
+        yield from _opinion(one, span_id, style="dim")
 
 
-def _opinion(one: Feedback, style: str = "") -> Iterator[Text]:
+def _opinion(one: Feedback, span_id: str, style: str = "") -> Iterator[Text]:
     from rich.text import Text
 
     from rlhf_otel.cli import marks
 
     by = f"by {one.rater}" if one.rater else f"from {one.source}"
-    yield Text(f"  {marks.mark(one)}  {printable(by)}, {marks.moment(one.time_ns)}  id {printable(one.id)}", style)
+    yield Text(
+        f"  {marks.mark(one, span_id)}  {printable(by)}, {marks.moment(one.time_ns)}  id {printable(one.id)}", style
+    )
     for name, text in (("comment", one.comment), ("correction", one.correction)):
         if text:
             yield Text(_indented(_indented(f"{name}: {text}")), style)

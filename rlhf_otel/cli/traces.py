@@ -13,10 +13,10 @@ from rlhf_otel.cli.common import (
     console,
     examples,
     json_option,
-    open_store,
     print_json,
     print_json_lines,
     printable,
+    reading,
     store_option,
 )
 
@@ -69,9 +69,9 @@ class Since(click.ParamType[int]):
 @store_option
 def command(as_json: bool, jsonl: bool, store: str | None, **filters: Any) -> None:
     """List recorded calls with their feedback, newest first."""
-    opened = open_store(store)
-    found = list(opened.interactions(**filters))
-    feedback = opened.feedback_on(found)
+    with reading(store) as opened:
+        found = list(opened.interactions(**filters))
+        feedback = opened.feedback_on(found)
     if as_json or jsonl:
         _print_as_json(found, feedback, jsonl)
     elif found:
@@ -96,7 +96,7 @@ def _print_table(found: Sequence[Interaction], feedback: Mapping[str, Sequence[F
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), expand=True)
     table.add_column("Time\nSpan id", no_wrap=True, min_width=16)
-    table.add_column("Model\nOutcome", no_wrap=True, overflow="ellipsis", max_width=22)
+    table.add_column("Model\nOutcome", no_wrap=True, overflow="ellipsis", max_width=17)
     table.add_column("Prompt\nAnswer", no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column("TTFT\nRate", no_wrap=True, justify="right")
     table.add_column("Tokens\nin, out", no_wrap=True, justify="right")
@@ -121,7 +121,7 @@ def _cells(one: Interaction, feedback: Sequence[Feedback]) -> list[Any]:
         Text.assemble(_one_line(prompt_text(one)), "\n", (_one_line(answer), "dim")),
         Text(f"{marks.seconds(one.time_to_first_token_s)}\n{marks.rate(one.tokens_per_second)}"),
         Text(f"{marks.count(one.input_tokens, 'in')}\n{marks.count(one.output_tokens, 'out')}"),
-        Text(marks.marks(feedback)),
+        Text(marks.marks(feedback, one.span_id)),
     ]
 
 

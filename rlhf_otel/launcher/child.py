@@ -46,10 +46,11 @@ def _start() -> None:
     _patch_gevent()
     from rlhf_otel.launcher import instrumentors
 
-    others = instrumentors.installed(config)
+    packages = instrumentors.recorded(config)
+    others = instrumentors.installed(packages)
     _provide(config, others)
     others.activate()
-    _record(config)
+    _record(packages)
     flush_on_sigterm(config.exit_timeout)
 
 
@@ -68,10 +69,13 @@ def asks_for_global(config: Config) -> bool:
     return bool(config.endpoint) or any(os.environ.get(name, "").strip() for name in _ASKS_FOR_GLOBAL)
 
 
-def _record(config: Config) -> None:
-    from rlhf_otel.instrumentation import instrument_all
+def _record(packages: tuple[str, ...]) -> None:
+    """Has the client libraries patched when the application imports them."""
+    if not packages:
+        return
+    from rlhf_otel.instrumentation import switch_on
 
-    instrument_all(config)
+    switch_on(packages)
 
 
 def _patch_gevent() -> None:

@@ -64,6 +64,8 @@ def announcement(environ: Mapping[str, str]) -> str:
         return f"not recording: {error}"
     if not config.enabled:
         return f"not recording: enabled is false (from {config.values['enabled'].source})"
+    if "*" in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").replace(" ", "").split(","):
+        return "not recording: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS is *"
     if not config.captures_content:
         return f"recording LLM calls without their content {destination(config, environ)}"
     return f"recording LLM calls with their content {destination(config, environ)} (turn content off: --no-content)"

@@ -17,13 +17,10 @@ from rlhf_otel.launcher.entry_points import entry_points
 from rlhf_otel.launcher.stderr import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from importlib.metadata import EntryPoint
 
     from rlhf_otel.config import Config
-
-PATCHED = frozenset({"openai", "anthropic"})
-"""The client libraries that we record, by the names that instrumentations of them go by."""
 
 DISTRO, CONFIGURATOR = "opentelemetry_distro", "opentelemetry_configurator"
 BEFORE, INSTRUMENTOR, AFTER = (
@@ -40,18 +37,25 @@ def disabled() -> frozenset[str]:
     return frozenset(name.strip() for name in names if name.strip())
 
 
-def recorded(config: Config) -> frozenset[str]:
-    """The client libraries that we record under `config`, less those whose entry point of ours is disabled."""
-    chosen = PATCHED if "all" in config.providers else PATCHED.intersection(config.providers)
+def recorded(config: Config) -> tuple[str, ...]:
+    """The client libraries to record: those of the setting, less those whose entry point of ours is disabled."""
+    from rlhf_otel.instrumentation.providers import BUILT_IN, ENTRY_POINT_GROUP
+
+    known = (*BUILT_IN, *(point.name for point in entry_points(ENTRY_POINT_GROUP)))
+    chosen = known if "all" in config.providers else config.providers
     off = disabled()
-    return frozenset(name for name in chosen if not off.intersection(("*", f"rlhf_{name}")))
+    return tuple(name for name in chosen if not off.intersection(("*", f"rlhf_{name}")))
 
 
-def installed(config: Config) -> Installed:
-    """What else is installed here and wanted, sorted by when it acts. Imports none of it."""
+def installed(recorded: Collection[str]) -> Installed:
+    """What else is installed here and wanted, sorted by when it acts; imports none of it.
+
+    Args:
+        recorded: the client libraries that we record, whose other instrumentations stay off.
+    """
     if _OFFICIAL_LAUNCHER in sys.modules:
         return Installed()  # it runs around us, or we around it, and has switched them on already
-    off, ours = disabled(), recorded(config)
+    off, ours = disabled(), frozenset(recorded)
     named = {group: os.environ.get(f"OTEL_PYTHON_{group[14:].upper()}") for group in (DISTRO, CONFIGURATOR)}
     groups = (BEFORE, INSTRUMENTOR, AFTER, *(named if any(named.values()) else ()))
     points: dict[str, list[EntryPoint]] = defaultdict(list)

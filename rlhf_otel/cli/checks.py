@@ -1,0 +1,210 @@
+"""What `rlhf-otel doctor` looks at: each check yields findings, each finding has a remedy where something is wrong."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rlhf_otel.cli.common import without_secrets
+from rlhf_otel.config import SETTINGS, Config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Verdict = Literal["ok", "warn", "fail"]
+
+# Instrumentations that do not come as an OpenTelemetry entry point, by distribution.
+_OTHER_TRACERS = ("langfuse", "logfire", "ddtrace", "openlit", "langsmith", "traceloop-sdk", "arize-phoenix-otel")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        check: what was looked at, in a word or two.
+        status: ok, warn (works, but perhaps not as meant) or fail.
+        detail: what was found.
+        remedy: what helps; empty where nothing is wrong.
+    """
+
+    check: str
+    status: Verdict
+    detail: str
+    remedy: str = ""
+
+
+def is_off(config: Config) -> str:
+    """The switch by which recording is off; empty where it is on."""
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return "OTEL_SDK_DISABLED=true"
+    return "" if config.enabled else f"enabled=false (from {config.values['enabled'].source})"
+
+
+def recording(config: Config) -> Iterator[Finding]:
+    """Whether anything is recorded at all, and with what."""
+    switch = is_off(config)
+    if switch:
+        yield Finding("recording", "warn", f"switched off by {switch}", f"take {switch.partition('=')[0]} away")
+    elif not config.captures_content:
+        yield Finding("recording", "ok", f"without content (capture from {config.values['capture'].source})")
+    else:
+        yield Finding("recording", "ok", f"with content ({config.capture})")
+    rate = config.sample_rate
+    if rate == 0:
+        yield Finding("sampling", "warn", "sample_rate is 0, so no call is kept", "set RLHF_OTEL_SAMPLE_RATE to 1")
+
+
+def settings(config: Config) -> Iterator[Finding]:
+    """What somebody has chosen."""
+    for setting in SETTINGS:
+        if config.is_set(setting.name):
+            value = without_secrets(setting.name, config.values[setting.name].value)
+            yield Finding("setting", "ok", f"{setting.name} = {value} (from {config.values[setting.name].source})")
+
+
+def client_libraries(config: Config) -> Iterator[Finding]:
+    """Which client libraries are installed, and whether their calls would be recorded."""
+    from rlhf_otel.instrumentation import known_packages
+    from rlhf_otel.launcher.instrumentors import recorded
+
+    wanted = recorded(config)
+    installed = 0
+    for package, module in known_packages().items():
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            yield Finding(package, "ok", "not installed")
+            continue
+        installed += 1
+        yield _supported(package, found, module, package in wanted)
+    if not installed:
+        yield Finding("client libraries", "warn", "none is installed", "for example: pip install openai")
+
+
+def _supported(package: str, found: str, module: str, wanted: bool) -> Finding:
+    from rlhf_otel.instrumentation import providers
+
+    low, high = providers.load(module).versions
+    major = found.partition(".")[0]
+    if not (major.isdigit() and low <= int(major) <= high):
+        return Finding(
+            package,
+            "warn",
+            f"{found} is not recorded: majors {low} to {high} are",
+            f"pip install '{package}<{high + 1}'",
+        )
+    if not wanted:
+        return Finding(package, "warn", f"{found} is left out by the settings", "see RLHF_OTEL_PROVIDERS")
+    return Finding(package, "ok", f"{found} would be recorded (majors {low} to {high} are supported)")
+
+
+def other_instrumentations(config: Config) -> Iterator[Finding]:
+    """What else records the same calls here, and how we live with it."""
+    from rlhf_otel.launcher.entry_points import entry_points
+    from rlhf_otel.launcher.instrumentors import INSTRUMENTOR, library, recorded
+
+    ours = recorded(config)
+    for point in entry_points(INSTRUMENTOR):
+        if point.name in ours or library(point) in ours:
+            source = point.dist.name if point.dist else point.value
+            yield Finding(
+                "other tracing", "ok", f"{source} stays off under rlhf-otel-instrument, so no call counts twice"
+            )
+    for package in _OTHER_TRACERS:
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            continue
+        yield Finding("other tracing", "ok", f"{package} {found} is installed; a span of its own for a call is adopted")
+
+
+def store(config: Config) -> Iterator[Finding]:
+    """Whether the embedded store can be read and written, and what is in it."""
+    from rlhf_otel.export.own import store_path
+
+    path = store_path(config)
+    if path is None:
+        yield Finding(
+            "store", "ok", "not used: calls go to the endpoint alone (RLHF_OTEL_STORE keeps them here as well)"
+        )
+    elif path == ":memory:":
+        yield Finding("store", "ok", "in memory: nothing is kept when the process ends")
+    elif not Path(path).exists():
+        yield _could_be_made(Path(path))
+    else:
+        yield _opened(path)
+
+
+def _could_be_made(path: Path) -> Finding:
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if folder.is_dir() and os.access(folder, os.W_OK):
+        return Finding("store", "ok", f"{path} is made with the first call")
+    return Finding(
+        "store", "fail", f"{path} cannot be made: {folder} is not writable", "name another with RLHF_OTEL_STORE"
+    )
+
+
+def _opened(path: str) -> Finding:
+    """Opens it for writing, which also brings an older schema up to date."""
+    from rlhf_otel.store import Store, StoreError
+
+    try:
+        with Store.open(path) as opened:
+            counts = opened.counts()
+    except StoreError as error:
+        return Finding("store", "fail", str(error), "move the file away, or name another with RLHF_OTEL_STORE")
+    inside = ", ".join(f"{number} {name}" for name, number in counts.items())
+    if counts.get("pending"):
+        hint = "`rlhf-otel feedback --pending` lists feedback whose call is missing"
+        return Finding("store", "ok", f"{path} is writable and holds {inside}; {hint}")
+    return Finding("store", "ok", f"{path} is writable and holds {inside}")
+
+
+def endpoint(config: Config) -> Iterator[Finding]:
+    """Whether the endpoint takes a span and a feedback event."""
+    from rlhf_otel.cli import probe
+    from rlhf_otel.export import otlp
+
+    checks: tuple[tuple[str, str, Callable[[Config], str | None]], ...] = (
+        ("traces", "a span", probe.send_span),
+        ("logs", "a feedback event", probe.send_feedback),
+    )
+    for signal, thing, send in checks:
+        if otlp.is_silenced(signal):
+            name = f"OTEL_{signal.upper()}_EXPORTER"
+            yield Finding("endpoint", "warn", f"{name}=none: {signal} go nowhere", f"take {name} away")
+        elif not otlp.wanted_exporters(signal, config):
+            yield Finding("endpoint", "ok", f"none for {signal}: they stay on this machine")
+        elif (reason := send(config)) is None:
+            yield Finding("endpoint", "ok", f"takes {thing}")
+        else:
+            yield Finding("endpoint", "fail", f"does not take {thing}: {reason}", probe.remedy(reason))
+
+
+CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
+    recording,
+    settings,
+    client_libraries,
+    other_instrumentations,
+    store,
+    endpoint,
+)
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """Every finding."""
+    for check in CHECKS:
+        yield from _guarded(check, config)
+
+
+def _guarded(check: Callable[[Config], Iterator[Finding]], config: Config) -> Iterator[Finding]:
+    """A check that fails itself is a finding, too."""
+    try:
+        yield from check(config)
+    except Exception as error:  # noqa: BLE001 - the doctor reports what is broken, itself included
+        name = check.__name__.replace("_", " ")
+        yield Finding(name, "fail", f"{type(error).__name__}: {error}", "please report this with the line above")

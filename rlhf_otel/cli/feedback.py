@@ -1,0 +1,216 @@
+"""`rlhf-otel feedback`: says what somebody thinks of an answer, from any process that knows its span id."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rlhf_otel.cli.common import (
+    Problem,
+    console,
+    examples,
+    json_option,
+    parse_target,
+    print_json,
+    printable,
+    reading,
+    store_option,
+    store_path,
+)
+from rlhf_otel.config import Config, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rlhf_otel.records import Feedback
+
+_THUMBS = {"up": True, "👍": True, "down": False, "👎": False}
+_SOURCES = ("end_user", "annotator", "builder", "agent")
+
+
+@click.command(
+    "feedback",
+    epilog=examples(
+        "rlhf-otel feedback 00f067aa0ba902b7 up",
+        'rlhf-otel feedback 00f067aa0ba902b7 4/5 --name helpfulness -m "right, but too long"',
+        "rlhf-otel feedback 00f067aa0ba902b7 0.8 --rater judge-1 --id batch-7:1",
+        'rlhf-otel feedback 00f067aa0ba902b7 off_topic --correction "The ideal answer."',
+        "rlhf-otel feedback --pending",
+        "rlhf-otel feedback --retract batch-7:1",
+    ),
+)
+@click.argument("span_id", required=False)
+@click.argument("value", required=False, metavar="[up|down|4/5|0.8|LABEL]")
+@click.option("-m", "--comment", metavar="TEXT", help="Why.")
+@click.option("--name", metavar="NAME", help="The aspect that is rated. [user_feedback]")
+@click.option("--rater", metavar="ID", help="Who says so. The newest per call, name and rater counts.")
+@click.option("--correction", metavar="TEXT", help="The answer that should have been given.")
+@click.option("--id", "feedback_id", metavar="ID", help="Your own id: the same id again is the same feedback.")
+@click.option("--source", type=click.Choice(_SOURCES), help="What kind of rater that is. [end_user]")
+@click.option("--pending", is_flag=True, help="List feedback whose call is not in the store yet.")
+@click.option("--retract", metavar="ID", help="Take back the feedback with this id.")
+@json_option
+@store_option
+def command(**options: Any) -> None:
+    """Attach feedback to a call by its span id; days later and from another process will do.
+
+    A value is up or down, a rating out of something (4/5), a score from 0 to 1 (0.8), or any word as a label.
+    Goes to the endpoint where one is configured, else into the store.
+    """
+    if options["pending"]:
+        _refuse_more(options, "pending")
+        _list_pending(options["store"], options["as_json"])
+    elif options["retract"] is not None:
+        _refuse_more(options, "retract")
+        _retract(options["retract"], options["store"], options["as_json"])
+    else:
+        _give(options)
+
+
+def parse_value(text: str) -> dict[str, Any]:
+    """The arguments of `feedback.record` that `text` stands for.
+
+    Raises:
+        click.UsageError: a number that is on no scale.
+    """
+    word = text.strip()
+    if word.lower() in _THUMBS:
+        return {"value": _THUMBS[word.lower()]}
+    given, slash, top = word.partition("/")
+    if slash and (numbers := (_number(given), _number(top))) and None not in numbers:
+        return _rating(text, *numbers)
+    number = _number(word)
+    if number is None:
+        if not word:
+            raise click.UsageError("the value is empty; up, down, 4/5, 0.8 or a word is expected")
+        return {"value": word, "kind": "categorical"}
+    if not 0 <= number <= 1:
+        raise click.UsageError(f"{text} is no score from 0 to 1; a rating has its scale with it, as in 4/5")
+    return {"value": float(number), "kind": "score"}
+
+
+def _rating(text: str, given: Any, top: Any) -> dict[str, Any]:
+    if not 1 < top < float("inf"):
+        raise click.UsageError(f"{text}: a scale runs from 1 to more than 1, as in 4/5")
+    if not 1 <= given <= top:
+        raise click.UsageError(f"{text} is off its scale; from 1/{top} to {top}/{top} is possible")
+    return {"value": given, "scale": (1, top), "kind": "rating"}
+
+
+def _number(text: str) -> int | float | None:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:  # noqa: PERF203 - two rounds
+            continue
+    return None
+
+
+def _refuse_more(options: dict[str, Any], alone: str) -> None:
+    others = set(options) - {alone, "store", "as_json"}
+    if any(options[name] for name in others):
+        raise click.UsageError(f"--{alone} stands alone")
+
+
+def _give(options: dict[str, Any]) -> None:
+    """Checks everything before anything is written."""
+    if not options["span_id"]:
+        raise click.UsageError("which call? SPAN_ID is missing; `rlhf-otel traces` lists them")
+    if options["value"] is None and options["comment"] is None and options["correction"] is None:
+        raise click.UsageError("what of it? up, down, 4/5, 0.8, a word, -m COMMENT or --correction TEXT is missing")
+    target = parse_target(options["span_id"])
+    value = {} if options["value"] is None else parse_value(options["value"])
+    said = {name: options[name] for name in ("name", "rater", "source") if options[name] is not None}
+    where: dict[str, Any] = {"response_id": target}
+    if not isinstance(target, str):
+        where = {"span_id": target.span_id, "trace_id": target.trace_id or None}
+    _send(options["store"], options["as_json"], lambda: _record(where, value, options, said))
+
+
+def _record(where: dict[str, Any], value: dict[str, Any], options: dict[str, Any], said: dict[str, Any]) -> list[Any]:
+    """The feedback and, with its own id, the correction."""
+    from rlhf_otel import feedback
+
+    given, sent = options["feedback_id"], []
+    own = {} if given is None else {"id": given}
+    if value or options["correction"] is None:
+        sent.append(feedback.record(**where, **value, **said, **own, comment=options["comment"]))
+        own = {} if given is None else {"id": f"{given}:correction"}
+    if options["correction"] is not None:
+        comment = None if sent else options["comment"]
+        sent.append(feedback.correct(text=options["correction"], **where, **said, **own, comment=comment))
+    return sent
+
+
+def _retract(feedback_id: str, store: str | None, as_json: bool) -> None:
+    from rlhf_otel import feedback
+
+    _send(store, as_json, lambda: [feedback.retract(id=feedback_id)])
+
+
+def _send(store: str | None, as_json: bool, act: Callable[[], Sequence[Any]]) -> None:
+    """Sets delivery up, does `act`, waits until what it made has arrived, and says where it is."""
+    config = load({"store": store})
+    if not config.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        raise Problem("recording is switched off (RLHF_OTEL_ENABLED or OTEL_SDK_DISABLED), so nothing was written")
+    import rlhf_otel
+    from rlhf_otel import hooks
+    from rlhf_otel.export import setup
+    from rlhf_otel.feedback import FeedbackError
+
+    hooks.strict = True  # a person waits for the answer; what goes wrong is theirs to know
+    setup.configure(config)
+    try:
+        sent = act()
+    except FeedbackError as error:
+        raise click.UsageError(str(error)) from None
+    if not rlhf_otel.flush(timeout=config.exit_timeout):
+        raise Problem(
+            f"not confirmed within {config.exit_timeout:g} s that it arrived. `rlhf-otel doctor` finds out why"
+        )
+    if as_json:
+        print_json([{"id": ref.id, "target": dict(ref.target), "status": ref.status} for ref in sent])
+    else:
+        for ref in sent:
+            click.echo(f"{ref.id}: {_explained(ref.status, config)}")
+
+
+def _explained(status: str, config: Config) -> str:
+    place = store_path(config)
+    return {
+        "joined": f"joined with its call in {place}",
+        "pending": f"pending: its call is not in {place} yet; they are joined when it comes",
+        "spooled": "kept on disk, and sent as soon as the endpoint answers",
+        "sent": f"sent to {config.endpoint or 'the exporters that are configured'}",
+    }.get(status, status)
+
+
+def _list_pending(store: str | None, as_json: bool) -> None:
+    from rlhf_otel.codec import feedback_json
+
+    with reading(store) as opened:
+        waiting = opened.pending()
+    if as_json:
+        print_json([feedback_json(one) for one in waiting])
+    elif waiting:
+        _print_pending(waiting)
+    else:
+        click.echo("Nothing is pending: all feedback has found its call.", err=True)
+
+
+def _print_pending(waiting: Sequence[Feedback]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from rlhf_otel.cli import marks
+
+    table = Table("Waits for", "Feedback", "Given", "By", "Id", box=SIMPLE_HEAD)
+    table.columns[0].no_wrap = True
+    for one in waiting:
+        target = one.span_id or one.response_id or one.message_id or one.session or "?"
+        cells = (target, marks.mark(one), marks.moment(one.time_ns), one.rater or one.source, one.id)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    console().print(table)

@@ -1,0 +1,153 @@
+"""Asks an endpoint whether it takes a span and a feedback event, by sending one of each."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rlhf_otel.config import Config
+
+TIMEOUT_S = "3"
+NAME = "rlhf-otel doctor"
+
+# What the exporter said -> what helps.
+_REMEDIES: tuple[tuple[str, str], ...] = (
+    (r"\b401\b|\b403\b|unauthenticated|permission.?denied|unauthori|forbidden",
+     "the backend refuses the key: check --headers / OTEL_EXPORTER_OTLP_HEADERS"),
+    (r"\b404\b|\b405\b|unimplemented",
+     "the address is not an OTLP receiver: give the base URL, without /v1/traces, as the backend's docs name it"),
+    (r"\b415\b|\b400\b|invalid.?argument",
+     "the receiver does not understand the request: try the other --protocol (http/protobuf, grpc)"),
+    (r"name or service|nodename|getaddrinfo|name resolution|dns|resolve",
+     "the host name is not known here: check it for a slip, and the network"),
+    (r"certificate|ssl|tls", "check https or http in the URL, and OTEL_EXPORTER_OTLP_CERTIFICATE"),
+    (r"refused|unavailable|connect|remote end closed|timed? ?out|deadline|reset",
+     "nothing answers there: start the collector, check host and port (4318 is http/protobuf, 4317 is grpc)"),
+)  # fmt: skip
+
+
+def send_span(config: Config) -> str | None:
+    """Sends one span; returns why it was not taken, or None."""
+    from opentelemetry.sdk.trace import TracerProvider
+
+    span = TracerProvider(resource=_resource(), shutdown_on_exit=False).get_tracer("rlhf_otel").start_span(NAME)
+    span.end()
+    return _send("traces", config, span)
+
+
+def send_feedback(config: Config) -> str | None:
+    """Sends one feedback event; returns why it was not taken, or None."""
+    from opentelemetry._logs import LogRecord
+    from opentelemetry.sdk._logs import LoggerProvider
+
+    from rlhf_otel.codec import feedback_attributes
+    from rlhf_otel.records import Feedback
+    from rlhf_otel.semconv import EVALUATION_EVENT
+
+    now = time.time_ns()
+    feedback = Feedback(id=f"doctor-{now}", name="doctor", kind="comment", time_ns=now, comment=NAME, source="builder")
+    kept = _Keep()
+    provider = LoggerProvider(resource=_resource(), shutdown_on_exit=False)
+    provider.add_log_record_processor(kept)  # type: ignore[arg-type]
+    record = LogRecord(timestamp=now, event_name=EVALUATION_EVENT, attributes=feedback_attributes(feedback))
+    provider.get_logger("rlhf_otel").emit(record)
+    return _send("logs", config, kept.record)
+
+
+def remedy(reason: str) -> str:
+    """What helps against what the exporter said."""
+    for pattern, text in _REMEDIES:
+        if re.search(pattern, reason.lower()):
+            return text
+    return "read what the receiver's own log says of it"
+
+
+class _Keep:
+    """A log record processor that keeps the record, with its resource and scope."""
+
+    record: Any = None
+
+    def on_emit(self, log_record: Any) -> None:
+        self.record = log_record
+
+    def shutdown(self) -> None:
+        """Nothing to do."""
+
+    def force_flush(self, timeout_millis: int = 0) -> bool:
+        """Nothing to do."""
+        return True
+
+
+def _resource() -> Any:
+    from opentelemetry.sdk.resources import Resource
+
+    return Resource.create({"service.name": NAME})
+
+
+def _send(signal: str, config: Config, item: Any) -> str | None:
+    from rlhf_otel.export import otlp
+
+    with _short_timeout(), _overheard() as said:
+        taken = [_takes(exporter, item, said) for exporter in otlp.exporters(signal, config)]
+        if taken and all(taken):
+            return None
+    return _brief(said[0]) if said else "the exporter reports a failure"
+
+
+def _brief(reason: str) -> str:
+    """The system's own words where an HTTP library has wrapped them in its."""
+    found = re.search(r"\[Errno -?\d+\] [^\"')]+", reason)
+    return found[0] if found else reason[:200]
+
+
+def _takes(exporter: Any, item: Any, said: list[str]) -> bool:
+    try:
+        return bool(exporter.export([item]).name == "SUCCESS")
+    except Exception as error:  # noqa: BLE001 - whatever is wrong is the finding
+        said.append(f"{type(error).__name__}: {error}")
+        return False
+    finally:
+        exporter.shutdown()
+
+
+@contextlib.contextmanager
+def _short_timeout() -> Iterator[None]:
+    """Does not keep a person waiting for ten seconds, unless they have said how long."""
+    name = "OTEL_EXPORTER_OTLP_TIMEOUT"
+    before = os.environ.get(name)
+    os.environ[name] = before or TIMEOUT_S
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+
+
+@contextlib.contextmanager
+def _overheard() -> Iterator[list[str]]:
+    """What the exporters log meanwhile, in place of their printing it."""
+    said: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(" ".join(record.getMessage().split()))
+
+    ear, ears = Ear(level=logging.WARNING), ("opentelemetry", "rlhf_otel", "urllib3")
+    loggers = [logging.getLogger(name) for name in ears]
+    before = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(ear)
+        logger.propagate = False
+    try:
+        yield said
+    finally:
+        for logger, propagate in zip(loggers, before, strict=True):
+            logger.removeHandler(ear)
+            logger.propagate = propagate
