@@ -1,23 +1,25 @@
 """Values to bytes and back, exactly: text with lone surrogates, tuples, bytes and numbers of any size included.
 
-A body is JSON, behind one byte that says how it is stored: 0 plain, 1 deflated with `dictionary_1.txt`. That dictionary
-makes short messages small; it is part of the format and must never change. A better one would be number 2.
+A body is JSON, behind one byte that says how it is stored: 0 plain, 1 deflated with `dictionary_1.txt`, 2 deflated with
+that and with the text that came before. The dictionary makes short messages small; it is part of the format and must
+never change.
 """
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from typing import Any
 
 _TAG = "\x00"  # the one key of an object that stands for what JSON has no word for
 _TAG_IN_JSON = b'{"\\u0000":'
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _MAX_DEPTH = 200
 TOO_DEEP = "[nested too deeply to be stored]"
-_PLAIN, _DEFLATED = b"\x00", b"\x01"
+_PLAIN, _DEFLATED, _DEFLATED_AFTER = b"\x00", b"\x01", b"\x02"
 _RAW_DEFLATE = -15  # no header and no checksum: ten bytes less on every message
 
 
@@ -26,8 +28,7 @@ def encode(value: Any) -> bytes:
 
     Objects that are neither JSON nor tuples, bytes or mappings become their `str`.
     """
-    text = json.dumps(_plain(value, 0), ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
+    return _JSON.encode(_plain(value, 0)).encode("utf-8", "surrogatepass")
 
 
 def decode(raw: bytes) -> Any:
@@ -36,27 +37,36 @@ def decode(raw: bytes) -> Any:
     return json.loads(text, object_hook=_revive) if _TAG_IN_JSON in raw else json.loads(text)
 
 
-def deflate(raw: bytes) -> bytes:
-    """`raw` as it lies in the store: deflated where that makes it smaller."""
-    compressor = _primed_compressor().copy()
-    small = compressor.compress(raw) + compressor.flush()
-    return _DEFLATED + small if len(small) < len(raw) else _PLAIN + raw
+def deflate(raw: bytes, before: bytes = b"") -> bytes:
+    """`raw` as it lies in the store: deflated where that makes it smaller.
+
+    Args:
+        raw: what `encode` made.
+        before: text with which it is likely to share words; `inflate` must be given the same.
+    """
+    compressor: Any = _compressor(before) if before else _primed_compressor().copy()
+    small: bytes = compressor.compress(raw) + compressor.flush()
+    if len(small) >= len(raw):
+        return _PLAIN + raw
+    return (_DEFLATED_AFTER if before else _DEFLATED) + small
 
 
-def inflate(body: bytes) -> bytes:
-    """What `deflate` was given.
+def inflate(body: bytes, before: Callable[[], bytes] = bytes) -> bytes:
+    """What `deflate` was given; `before` is called only where it is needed.
 
     Raises:
         ValueError: `body` is damaged, or stored in a way that this version does not know.
     """
-    if body[:1] == _PLAIN:
+    form = body[:1]
+    if form == _PLAIN:
         return body[1:]
-    if body[:1] != _DEFLATED:
-        raise ValueError(f"unknown storage form {body[:1]!r}")
+    if form not in (_DEFLATED, _DEFLATED_AFTER):
+        raise ValueError(f"a body in an unknown form {form!r}")
+    dictionary = _dictionary() + (before() if form == _DEFLATED_AFTER else b"")
     try:
-        return zlib.decompressobj(_RAW_DEFLATE, zdict=_dictionary()).decompress(body[1:])
+        return zlib.decompressobj(_RAW_DEFLATE, zdict=dictionary).decompress(body[1:])
     except zlib.error as error:
-        raise ValueError(f"damaged body: {error}") from error
+        raise ValueError(f"a damaged body: {error}") from error
 
 
 def column_text(text: str | None) -> str | None:
@@ -103,7 +113,12 @@ def _dictionary() -> bytes:
 @lru_cache(maxsize=1)
 def _primed_compressor() -> Any:
     """A compressor that has read the dictionary; copying it is cheaper than having each one read it again."""
-    return zlib.compressobj(6, zlib.DEFLATED, _RAW_DEFLATE, 8, zlib.Z_DEFAULT_STRATEGY, _dictionary())
+    return _compressor(b"")
+
+
+def _compressor(before: bytes) -> Any:
+    dictionary = _dictionary() + before
+    return zlib.compressobj(6, zlib.DEFLATED, _RAW_DEFLATE, 8, zlib.Z_DEFAULT_STRATEGY, dictionary)
 
 
 def _plain(value: Any, depth: int) -> Any:

@@ -6,7 +6,7 @@ answer of one call and the history of the next) and its envelope (`shape`: role,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,54 +24,85 @@ _NONE, _LIST, _TUPLE, _WHOLE = range(4)
 _MESSAGE_FIELDS = ("input", "output")
 
 
+MAX_CHAIN = 16
+"""So many messages at most are read to make sense of one."""
+_MAX_BEFORE = 22_000  # bytes; with the dictionary all that deflate can look back to
+
+
 class Writer:
     """Stores content within one transaction and remembers what it has stored in it."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[tuple[str, bytes], int] = {}
+        self._known: dict[bytes, int] = {}
+        self._chains = _Chains(connection)
 
     def pack(self, content: Mapping[str, Any]) -> bytes:
         """The packed references to the content of one interaction; `content` has the keys of `FIELDS`."""
         packed = bytearray()
+        before: int | None = None
         for field in FIELDS:
-            _put_all(packed, self._references(field, content[field]))
+            value = content[field]
+            if value is None:
+                _put_all(packed, (_NONE,))
+            elif field not in _MESSAGE_FIELDS or type(value) not in (list, tuple):
+                _put_all(packed, (_WHOLE, self.shape(value)))
+            else:
+                _put_all(packed, (_TUPLE if type(value) is tuple else _LIST, len(value)))
+                before = self._pack_messages(packed, value, before)
         return bytes(packed)
 
     def shape(self, value: Any) -> int:
         """The id of `value` in `shape`."""
-        return self._id("shape", value)
-
-    def _references(self, field: str, value: Any) -> list[int]:
-        if value is None:
-            return [_NONE]
-        if field not in _MESSAGE_FIELDS or type(value) not in (list, tuple):
-            return [_WHOLE, self.shape(value)]
-        references = [_TUPLE if type(value) is tuple else _LIST, len(value)]
-        for message in value:
-            references += self._message(message)
-        return references
-
-    def _message(self, message: Any) -> tuple[int, int]:
-        """Envelope and parts; parts 0 where there are none, and the whole value is in the envelope."""
-        if not isinstance(message, Mapping) or "parts" not in message:
-            return self.shape(message), 0
-        envelope = {**message, "parts": None}  # keeps the place of the key, so that the order comes back as well
-        return self.shape(envelope), self._id("message", message["parts"])
-
-    def _id(self, table: str, value: Any) -> int:
         raw = encode(value)
-        digest = blake2b(raw, digest_size=16).digest()
-        known = self._known.get((table, digest))
-        if known is None:
-            known = self._known[table, digest] = self._find_or_add(table, digest, raw)
-        return known
+        digest = _digest(b"s", raw)
+        return self._known.get(digest) or self._found_or_added(
+            digest, "shape", lambda: {"hash": digest, "body": deflate(raw)}
+        )
 
-    def _find_or_add(self, table: str, digest: bytes, raw: bytes) -> int:
+    def setting(self, columns: Mapping[str, Any]) -> int:
+        """The id of the row of `setting` that has these columns."""
+        digest = _digest(b"c", encode(list(columns.values())))
+        return self._known.get(digest) or self._found_or_added(digest, "setting", lambda: {**columns, "hash": digest})
+
+    def _found_or_added(self, digest: bytes, table: str, columns: Callable[[], Mapping[str, Any]]) -> int:
+        """The id of the row of `table` with this hash, which is made of `columns` where there is none."""
         found = self._connection.execute(query(f"{table}_find"), (digest,)).fetchone()
+        number = found["id"] if found else self._connection.execute(query(f"{table}_add"), columns()).lastrowid
+        self._known[digest] = number
+        return int(number)
+
+    def _pack_messages(self, packed: bytearray, messages: Sequence[Any], before: int | None) -> int | None:
+        """Appends envelope and parts of each; parts 0 where there are none, and all is in the envelope.
+
+        Returns the last message, which is what the next is based on.
+        """
+        for message in messages:
+            if isinstance(message, Mapping) and "parts" in message:
+                envelope = {**message, "parts": None}  # keeps the place of the key: the order comes back as well
+                before = self._parts(message["parts"], before)
+                _put_all(packed, (self.shape(envelope), before))
+            else:
+                _put_all(packed, (self.shape(message), 0))
+        return before
+
+    def _parts(self, parts: Any, before: int | None) -> int:
+        raw = encode(parts)
+        digest = _digest(b"m", raw)
+        if digest not in self._known:
+            self._known[digest] = self._find_or_add(digest, raw, before)
+        return self._known[digest]
+
+    def _find_or_add(self, digest: bytes, raw: bytes, before: int | None) -> int:
+        found = self._connection.execute(query("message_find"), {"hash": digest}).fetchone()
         if found is not None:
-            return int(found[0])
-        return int(self._connection.execute(query(f"{table}_add"), (digest, deflate(raw))).lastrowid or 0)
+            self._chains.learn(found["id"], found["base"], raw)
+            return int(found["id"])
+        base = before if before is not None and self._chains.length(before) < MAX_CHAIN else None
+        body = deflate(raw, b"" if base is None else self._chains.text(base))
+        added = int(self._connection.execute(query("message_add"), (digest, base, body)).lastrowid or 0)
+        self._chains.learn(added, base, raw)
+        return added
 
 
 class Reader:
@@ -79,7 +110,8 @@ class Reader:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._bodies: dict[tuple[str, int], bytes] = {}
+        self._shapes: dict[int, bytes] = {}
+        self._chains = _Chains(connection)
 
     def unpack(self, packed: bytes) -> dict[str, Any]:
         """The content that `Writer.pack` packed, by the names of `FIELDS`."""
@@ -88,7 +120,11 @@ class Reader:
 
     def shape(self, reference: int) -> Any:
         """The value that is `reference` in `shape`, made anew for each caller."""
-        return decode(self._raw("shape", reference))
+        raw = self._shapes.get(reference)
+        if raw is None:
+            (body,) = self._connection.execute(query("shape_body"), (reference,)).fetchone()
+            raw = self._shapes[reference] = inflate(body)
+        return decode(raw)
 
     def _value(self, numbers: Iterator[int]) -> Any:
         form = next(numbers)
@@ -102,15 +138,50 @@ class Reader:
     def _message(self, envelope: int, parts: int) -> Any:
         message = self.shape(envelope)
         if parts:
-            message["parts"] = decode(self._raw("message", parts))
+            message["parts"] = decode(self._chains.raw(parts))
         return message
 
-    def _raw(self, table: str, reference: int) -> bytes:
-        raw = self._bodies.get((table, reference))
-        if raw is None:
-            (body,) = self._connection.execute(query(f"{table}_body"), (reference,)).fetchone()
-            raw = self._bodies[table, reference] = inflate(body)
-        return raw
+
+class _Chains:
+    """The messages read in one transaction, each with the one it is based on."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._links: dict[int, tuple[int | None, bytes]] = {}
+
+    def learn(self, message: int, base: int | None, raw: bytes) -> None:
+        """Takes note of what is known anyway."""
+        self._links[message] = base, raw
+
+    def raw(self, message: int) -> bytes:
+        """The bytes of `message`."""
+        return self._link(message)[1]
+
+    def length(self, message: int) -> int:
+        """How many messages there are from the first of the chain to `message`."""
+        return sum(1 for _ in self._upwards(message))
+
+    def text(self, message: int) -> bytes:
+        """The end of the text of the chain up to and with `message`."""
+        return b"".join(reversed([raw for _, raw in self._upwards(message)]))[-_MAX_BEFORE:]
+
+    def _upwards(self, message: int | None) -> Iterator[tuple[int, bytes]]:
+        while message is not None:
+            base, raw = self._link(message)
+            yield message, raw
+            message = base
+
+    def _link(self, message: int) -> tuple[int | None, bytes]:
+        link = self._links.get(message)
+        if link is None:
+            base, body = self._connection.execute(query("message_body"), (message,)).fetchone()
+            link = self._links[message] = base, inflate(body, lambda: self.text(base))
+        return link
+
+
+def _digest(kind: bytes, raw: bytes) -> bytes:
+    """Names content by its bytes; `kind` keeps messages and shapes apart."""
+    return blake2b(raw, digest_size=16, person=kind).digest()
 
 
 def _put_all(packed: bytearray, numbers: Sequence[int]) -> None:

@@ -43,6 +43,10 @@ _TYPES: Final[Mapping[str, type]] = {
     **dict.fromkeys(_REALS, float),
 }
 _REST: Final = ("error_message", "context", "attributes")
+_SHARED: Final = (
+    "name", "operation", "provider", "request_model", "response_model", "variant", "consent", "status", "error_type",
+    "stream_end", *_FLAGS,
+)  # fmt: skip
 _REQUIRED: Final = {"trace_id": b"", "span_id": b"", "start_ns": 0, "end_ns": 0}
 _NULLABLE: Final = _TYPES.keys() - _REQUIRED.keys() - {*_FLAGS, "name"}
 
@@ -62,8 +66,8 @@ def interaction_row(interaction: Interaction, writer: messages.Writer) -> dict[s
         if value is not None and value != {}:
             rest[field] = value
     resource = interaction.resource
-    row["service"] = _service(resource)
-    row["resource"] = writer.shape(resource)
+    shared = {name: row.pop(name) for name in _SHARED}
+    row["setting"] = writer.setting({**shared, "service": _service(resource), "resource": writer.shape(resource)})
     row["content"] = writer.pack({field: getattr(interaction, field) for field in messages.FIELDS})
     row["rest"] = deflate(encode(rest)) if rest else None
     return row

@@ -134,6 +134,7 @@ class Store:
         limit: int | None = None,
         since_ns: int | None = None,
         until_ns: int | None = None,
+        trace_id: str | None = None,
         session: str | None = None,
         model: str | None = None,
         provider: str | None = None,
@@ -148,6 +149,7 @@ class Store:
             limit: at most so many.
             since_ns: began at or after this time, in nanoseconds since the epoch.
             until_ns: began before this time.
+            trace_id: in this trace.
             session: of this session.
             model: this model was requested or answered.
             provider: of this provider.
@@ -159,6 +161,7 @@ class Store:
         texts = {"session": session, "model": model, "provider": provider, "service": service, "status": status}
         filters: dict[str, Any] = {name: column_text(text) for name, text in texts.items() if text is not None}
         filters |= {name: ns for name, ns in (("since_ns", since_ns), ("until_ns", until_ns)) if ns is not None}
+        filters |= {} if trace_id is None else {"trace_id": column_id(trace_id)}
         clauses = {*filters, "newest_first" if newest_first else "oldest_first"}
         clauses |= {"has_feedback"} if has_feedback else set()
         left = limit

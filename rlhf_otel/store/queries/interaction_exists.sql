@@ -1,1 +1,1 @@
-SELECT 1 FROM interaction WHERE trace_id = :trace_id AND span_id = :span_id
+SELECT 1 FROM interaction WHERE span_id = :span_id AND trace_id = :trace_id

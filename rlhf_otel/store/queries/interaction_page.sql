@@ -1,16 +1,18 @@
 -- One page, from after the last row of the page before. Lines that end in "-- if NAME" stand only where NAME is given.
-SELECT i.*
+SELECT i.*, s.*, i.id AS id
 FROM interaction AS i
+CROSS JOIN setting AS s ON s.id = i.setting
 WHERE 1 = 1
     AND (i.start_ns, i.id) < (:last_ns, :last_id)                                -- if before_last
     AND (i.start_ns, i.id) > (:last_ns, :last_id)                                -- if after_last
     AND i.start_ns >= :since_ns                                                  -- if since_ns
     AND i.start_ns < :until_ns                                                   -- if until_ns
+    AND substr(i.trace_id, 1, 5) = substr(:trace_id, 1, 5) AND i.trace_id = :trace_id -- if trace_id
     AND i.session = :session                                                     -- if session
-    AND :model IN (i.request_model, i.response_model)                            -- if model
-    AND i.provider = :provider                                                   -- if provider
-    AND i.service = :service                                                     -- if service
-    AND i.status = :status                                                       -- if status
+    AND :model IN (s.request_model, s.response_model)                            -- if model
+    AND s.provider = :provider                                                   -- if provider
+    AND s.service = :service                                                     -- if service
+    AND s.status = :status                                                       -- if status
     AND (                                                                        -- if has_feedback
         EXISTS (SELECT 1 FROM feedback_target WHERE kind = 0 AND key = i.span_id)        -- if has_feedback
         OR EXISTS (SELECT 1 FROM feedback_target WHERE kind = 1 AND key = i.response_id) -- if has_feedback

@@ -1,1 +1,1 @@
-INSERT INTO message (hash, body) VALUES (?, ?)
+INSERT INTO message (hash, base, body) VALUES (?, ?, ?)

@@ -1,1 +1,1 @@
-SELECT body FROM message WHERE id = ?
+SELECT base, body FROM message WHERE id = ?

@@ -1,1 +1,1 @@
-INSERT INTO shape (hash, body) VALUES (?, ?)
+INSERT INTO shape (hash, body) VALUES (:hash, :body)

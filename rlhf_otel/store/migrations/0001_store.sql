@@ -9,11 +9,15 @@ CREATE TABLE migration (
 ) WITHOUT ROWID;
 
 -- The parts of one message. A chat repeats its whole history in every call; here each message is kept once.
+-- `base` is the message before it, when it was first said: its body is deflated against that and against what that
+-- is based on. Hashes are indexed by their first bytes alone: enough to find them, at a third of the size.
 CREATE TABLE message (
     id INTEGER PRIMARY KEY,
-    hash BLOB NOT NULL UNIQUE,
+    hash BLOB NOT NULL,
+    base INTEGER,
     body BLOB NOT NULL
 );
+CREATE INDEX message_hash ON message (substr(hash, 1, 5));
 
 -- Everything else that repeats: message envelopes, system prompts, tool definitions, finish reasons, resources.
 CREATE TABLE shape (
@@ -22,6 +26,27 @@ CREATE TABLE shape (
     body BLOB NOT NULL
 );
 
+-- What thousands of interactions have in common.
+CREATE TABLE setting (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    name TEXT,                    -- NULL: operation and requested model, as the conventions have it
+    operation TEXT,
+    provider TEXT,
+    request_model TEXT,
+    response_model TEXT,
+    variant TEXT,
+    consent TEXT,
+    status TEXT,
+    error_type TEXT,
+    stream_end TEXT,
+    stream INTEGER,
+    usage_estimated INTEGER,
+    service TEXT,                 -- service.name of the resource, for filters
+    resource INTEGER NOT NULL     -- shape.id
+);
+
+-- (trace_id, span_id) is unique: whoever adds holds the write lock and looks first.
 CREATE TABLE interaction (
     id INTEGER PRIMARY KEY,
     trace_id BLOB NOT NULL,
@@ -29,23 +54,12 @@ CREATE TABLE interaction (
     parent_span_id BLOB,
     start_ns INTEGER NOT NULL,
     end_ns INTEGER NOT NULL,
-    name TEXT,                    -- NULL: operation and requested model, as the conventions have it
-    operation TEXT,
-    provider TEXT,
-    request_model TEXT,
-    response_model TEXT,
+    setting INTEGER NOT NULL,
     response_id TEXT,
-    service TEXT,                 -- service.name of the resource, for filters
     session TEXT,
     user TEXT,
     anonymous_user TEXT,
     message_id TEXT,
-    variant TEXT,
-    consent TEXT,
-    status TEXT,
-    error_type TEXT,
-    stream INTEGER,
-    stream_end TEXT,
     stream_chunks INTEGER,
     stream_max_gap_s REAL,
     time_to_first_chunk_s REAL,
@@ -56,17 +70,16 @@ CREATE TABLE interaction (
     cached_tokens INTEGER,
     cache_write_tokens INTEGER,
     reasoning_tokens INTEGER,
-    usage_estimated INTEGER,
     retries INTEGER,
-    resource INTEGER NOT NULL,    -- shape.id
     content BLOB NOT NULL,        -- packed references into message and shape: see messages.py
     rest BLOB                     -- attributes, context and what fits no column: see rows.py
 );
-CREATE UNIQUE INDEX interaction_identity ON interaction (trace_id, span_id);
 CREATE INDEX interaction_span ON interaction (span_id);
+CREATE INDEX interaction_trace ON interaction (substr(trace_id, 1, 5));
 CREATE INDEX interaction_start ON interaction (start_ns);
 CREATE INDEX interaction_session ON interaction (session, start_ns) WHERE session IS NOT NULL;
-CREATE INDEX interaction_response ON interaction (response_id) WHERE response_id IS NOT NULL;
+-- The end of an id is its random part, and the query compares the whole of it.
+CREATE INDEX interaction_response ON interaction (substr(response_id, -8)) WHERE response_id IS NOT NULL;
 CREATE INDEX interaction_message ON interaction (message_id) WHERE message_id IS NOT NULL;
 
 CREATE TABLE span (
@@ -113,7 +126,10 @@ WHERE f.kind <> 'retraction' AND NOT EXISTS (
             SELECT 1 FROM interaction AS i
             WHERE i.span_id = t.key AND (t.trace_id IS NULL OR i.trace_id IN (t.trace_id, x'', zeroblob(16)))
         )
-        OR t.kind = 1 AND EXISTS (SELECT 1 FROM interaction AS i WHERE i.response_id = t.key)
+        OR t.kind = 1 AND EXISTS (
+            SELECT 1 FROM interaction AS i
+            WHERE i.response_id IS NOT NULL AND substr(i.response_id, -8) = substr(t.key, -8) AND i.response_id = t.key
+        )
         OR t.kind = 2 AND EXISTS (SELECT 1 FROM interaction AS i WHERE i.message_id = t.key)
         OR t.kind = 3 AND EXISTS (SELECT 1 FROM interaction AS i WHERE i.session = t.key)
     )
