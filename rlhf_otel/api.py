@@ -40,7 +40,6 @@ def instrument(client: Any = None, **arguments: Any) -> Any:
     config = settings.load(arguments)
     if setup.configure(config) is None:
         return client
-    hooks.before_exit = instrumentation.end_open_streams
     if client is None:
         instrumentation.switch_on(config.providers)
     else:

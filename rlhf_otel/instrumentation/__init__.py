@@ -30,6 +30,7 @@ __all__ = [
     "switch_on",
 ]
 
+hooks.before_exit = end_open_streams
 _lock = threading.RLock()
 _wanted: dict[str, hooks.Telemetry | None] = {}
 _hooked: set[str] = set()
