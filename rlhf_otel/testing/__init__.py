@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rlhf_otel.testing.collector import Batch, FakeCollector
     from rlhf_otel.testing.fixed import FixedClock, FixedIds
     from rlhf_otel.testing.llm import FakeLLM
+    from rlhf_otel.testing.memory import Captured, capture
     from rlhf_otel.testing.otlp import Log, Metric, Point, Span
     from rlhf_otel.testing.reply import Reply, Request, ToolCall, Usage
 
@@ -20,6 +21,7 @@ _HOME = {
     "Batch": "collector",
     "FakeCollector": "collector",
     "FakeLLM": "llm",
+    "Captured": "memory",
     "FixedClock": "fixed",
     "FixedIds": "fixed",
     "Log": "otlp",
@@ -30,10 +32,12 @@ _HOME = {
     "Span": "otlp",
     "ToolCall": "reply",
     "Usage": "reply",
+    "capture": "memory",
 }
 
 __all__ = [
     "Batch",
+    "Captured",
     "FakeCollector",
     "FakeLLM",
     "FixedClock",
@@ -46,6 +50,7 @@ __all__ = [
     "Span",
     "ToolCall",
     "Usage",
+    "capture",
 ]
 
 

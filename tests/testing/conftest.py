@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
 from rlhf_otel.testing import FakeLLM
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    """No setting of the machine reaches a test."""
+    for name in [name for name in os.environ if name.startswith(("OTEL_", "RLHF_OTEL_", "OPENAI_", "ANTHROPIC_"))]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
