@@ -3,7 +3,7 @@
     python benchmarks/store_size.py [--chats N] [--texts FILE]
 
 The texts are the documentation of Python's standard library (prose with some code), or the lines of `--texts`: JSON
-objects or plain lines, as long as there are enough of them. Prints one row for each way of storing the same calls.
+objects or plain lines. Prints one row for each way of storing the same calls.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TURNS = 8
-PROMPT_CHARACTERS, ANSWER_CHARACTERS = 420, 1_450
+PROMPT_CHARACTERS, ANSWER_CHARACTERS = 400, 1_360
 SKIPPED = {"site-packages", "test", "tests", "idlelib", "lib2to3", "turtledemo", "pydoc_data", "encodings"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -71,10 +71,9 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def chats(texts: list[str], count: int) -> Iterator[Interaction]:
-    """Every call of `count` chats; no text is used twice, so nothing is shared between chats but the system prompt."""
+    """Every call of `count` chats. A chat stays on its topic: it takes texts that follow each other, from anywhere."""
     random.seed(7)
-    random.shuffle(texts)
-    supply = iter(texts)
+    supply: Iterator[str] = iter(())
 
     def text(length: int) -> str:
         said = next(supply)
@@ -84,6 +83,8 @@ def chats(texts: list[str], count: int) -> Iterator[Interaction]:
 
     for number in range(count):
         history: list[Message] = []
+        start = random.randrange(len(texts))
+        supply = iter(texts[start:] + texts[:start])
         session, trace = f"conv-{random.getrandbits(48):012x}", f"{random.getrandbits(128):032x}"
         for turn in range(TURNS):
             history.append(_message("user", text(int(PROMPT_CHARACTERS * random.uniform(0.4, 1.6)))))
@@ -118,7 +119,7 @@ def _call(history: list[Message], answer: Message, session: str, trace: str, num
 def main() -> None:
     """Measures and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--chats", type=int, default=60)
+    parser.add_argument("--chats", type=int, default=300)
     parser.add_argument("--texts", type=Path)
     arguments = parser.parse_args()
     texts = file_texts(arguments.texts) if arguments.texts else library_prose()

@@ -68,9 +68,11 @@ class Writer:
     def _found_or_added(self, digest: bytes, table: str, columns: Callable[[], Mapping[str, Any]]) -> int:
         """The id of the row of `table` with this hash, which is made of `columns` where there is none."""
         found = self._connection.execute(query(f"{table}_find"), (digest,)).fetchone()
-        number = found["id"] if found else self._connection.execute(query(f"{table}_add"), columns()).lastrowid
-        self._known[digest] = number
-        return int(number)
+        if found is None:
+            self._connection.execute(query(f"{table}_add"), columns())
+            return self._found_or_added(digest, table, columns)
+        self._known[digest] = found["id"]
+        return self._known[digest]
 
     def _pack_messages(self, packed: bytearray, messages: Sequence[Any], before: int | None) -> int | None:
         """Appends envelope and parts of each; parts 0 where there are none, and all is in the envelope.

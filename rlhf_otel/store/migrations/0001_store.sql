@@ -77,8 +77,8 @@ CREATE TABLE interaction (
 CREATE INDEX interaction_span ON interaction (span_id);
 CREATE INDEX interaction_trace ON interaction (substr(trace_id, 1, 5));
 CREATE INDEX interaction_start ON interaction (start_ns);
-CREATE INDEX interaction_session ON interaction (session, start_ns) WHERE session IS NOT NULL;
--- The end of an id is its random part, and the query compares the whole of it.
+-- The end of an id is its random part, and every query compares the whole of it as well.
+CREATE INDEX interaction_session ON interaction (substr(session, -8)) WHERE session IS NOT NULL;
 CREATE INDEX interaction_response ON interaction (substr(response_id, -8)) WHERE response_id IS NOT NULL;
 CREATE INDEX interaction_message ON interaction (message_id) WHERE message_id IS NOT NULL;
 
@@ -131,6 +131,9 @@ WHERE f.kind <> 'retraction' AND NOT EXISTS (
             WHERE i.response_id IS NOT NULL AND substr(i.response_id, -8) = substr(t.key, -8) AND i.response_id = t.key
         )
         OR t.kind = 2 AND EXISTS (SELECT 1 FROM interaction AS i WHERE i.message_id = t.key)
-        OR t.kind = 3 AND EXISTS (SELECT 1 FROM interaction AS i WHERE i.session = t.key)
+        OR t.kind = 3 AND EXISTS (
+            SELECT 1 FROM interaction AS i
+            WHERE i.session IS NOT NULL AND substr(i.session, -8) = substr(t.key, -8) AND i.session = t.key
+        )
     )
 );
