@@ -140,6 +140,8 @@ def _record(where: dict[str, Any], value: dict[str, Any], options: dict[str, Any
         own = {} if given is None else {"id": f"{given}:correction"}
     if options["correction"] is not None:
         comment = None if sent else options["comment"]
+        if sent:
+            said.pop("name", None)  # under the same name it would supersede the value
         sent.append(feedback.correct(text=options["correction"], **where, **said, **own, comment=comment))
     return sent
 
@@ -147,10 +149,10 @@ def _record(where: dict[str, Any], value: dict[str, Any], options: dict[str, Any
 def _retract(feedback_id: str, store: str | None, as_json: bool) -> None:
     from rlhf_otel import feedback
 
-    _send(store, as_json, lambda: [feedback.retract(id=feedback_id)])
+    _send(store, as_json, lambda: [feedback.retract(id=feedback_id)], retracted=feedback_id)
 
 
-def _send(store: str | None, as_json: bool, act: Callable[[], Sequence[Any]]) -> None:
+def _send(store: str | None, as_json: bool, act: Callable[[], Sequence[Any]], retracted: str = "") -> None:
     """Sets delivery up, does `act`, waits until what it made has arrived, and says where it is."""
     config = load({"store": store})
     if not config.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
@@ -160,6 +162,7 @@ def _send(store: str | None, as_json: bool, act: Callable[[], Sequence[Any]]) ->
     from rlhf_otel.export import setup
     from rlhf_otel.feedback import FeedbackError
 
+    _check_store(config)
     hooks.strict = True  # a person waits for the answer; what goes wrong is theirs to know
     setup.configure(config)
     try:
@@ -172,9 +175,26 @@ def _send(store: str | None, as_json: bool, act: Callable[[], Sequence[Any]]) ->
         )
     if as_json:
         print_json([{"id": ref.id, "target": dict(ref.target), "status": ref.status} for ref in sent])
+    elif retracted:
+        click.echo(f"{retracted}: taken back; it stays in the history and counts no longer")
     else:
         for ref in sent:
             click.echo(f"{ref.id}: {_explained(ref.status, config)}")
+
+
+def _check_store(config: Config) -> None:
+    """An application runs on without its store; a person who types a command wants to know."""
+    from rlhf_otel.export.own import store_path as store_in_use
+    from rlhf_otel.store import Store, StoreError
+
+    path = store_in_use(config)
+    if path == ":memory:":
+        raise Problem("the store :memory: lives and dies with its process; name a file with --store PATH")
+    if path is not None:
+        try:
+            Store.open(path).close()
+        except StoreError as error:
+            raise Problem(f"nothing was written: {error}") from None
 
 
 def _explained(status: str, config: Config) -> str:

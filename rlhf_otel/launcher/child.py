@@ -7,14 +7,19 @@ leaves what it cannot do to one line on stderr.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from rlhf_otel.config import ConfigError, load
+from rlhf_otel.launcher import instrumentors
+from rlhf_otel.launcher.imports import when_first_imported
 from rlhf_otel.launcher.stderr import say
 
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
-    from rlhf_otel.launcher.instrumentors import Installed
+
+_OURS = ("rlhf_otel.api", "rlhf_otel.feedback")
+_OPENTELEMETRY = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 
 _ASKS_FOR_GLOBAL = (
     "OTEL_TRACES_EXPORTER",
@@ -44,38 +49,46 @@ def _start() -> None:
     if not config.enabled:
         return
     _patch_gevent()
-    from rlhf_otel.launcher import instrumentors
-
     packages = instrumentors.recorded(config)
     others = instrumentors.installed(packages)
-    _provide(config, others)
-    others.activate()
-    _record(packages)
+    if others:
+        _set_up(config, packages, others)
+    elif packages or asks_for_global(config):
+        when_first_imported(_signs_of_use(config, packages), lambda: _set_up_late(config, packages))
     flush_on_sigterm(config.exit_timeout)
 
 
-def _provide(config: Config, others: Installed) -> None:
-    """Sets up where telemetry goes: everybody's provider where somebody asks for one, else one of our own."""
+def _signs_of_use(config: Config, packages: tuple[str, ...]) -> tuple[str, ...]:
+    """The modules whose import says that this process needs us; many that Python starts never do."""
+    return (*packages, *_OURS, *(_OPENTELEMETRY if asks_for_global(config) else ()))
+
+
+def _set_up_late(config: Config, packages: tuple[str, ...]) -> None:
+    """The same in the midst of an import of the application's, which must succeed."""
+    try:
+        _set_up(config, packages, instrumentors.Installed())
+    except Exception as error:  # noqa: BLE001 - the application's import succeeds, whatever is wrong with us
+        say(f"not recording: {type(error).__name__}: {error}")
+
+
+def _set_up(config: Config, packages: tuple[str, ...], others: instrumentors.Installed) -> None:
+    """Everybody's provider where somebody asks for one, else one of our own; then whoever writes to it."""
     from rlhf_otel.export import setup
 
     if not others.configure() and (others.ask_for_global or asks_for_global(config)):
         setup.configure_global(config)
     else:
         setup.configure(config)
+    others.activate()
+    if packages:
+        from rlhf_otel.instrumentation import switch_on
+
+        switch_on(packages)
 
 
 def asks_for_global(config: Config) -> bool:
     """Whether an endpoint or exporter of OpenTelemetry is named, so that the application's own spans go there too."""
     return bool(config.endpoint) or any(os.environ.get(name, "").strip() for name in _ASKS_FOR_GLOBAL)
-
-
-def _record(packages: tuple[str, ...]) -> None:
-    """Has the client libraries patched when the application imports them."""
-    if not packages:
-        return
-    from rlhf_otel.instrumentation import switch_on
-
-    switch_on(packages)
 
 
 def _patch_gevent() -> None:
@@ -122,9 +135,9 @@ def _flush_aside(timeout_s: float) -> None:
 
     def flush() -> None:
         try:
-            from rlhf_otel.export import setup
-
-            setup.flush_at_exit()
+            setup = sys.modules.get("rlhf_otel.export.setup")
+            if setup is not None:
+                setup.flush_at_exit()
         except Exception as error:  # noqa: BLE001 - the process ends, flushed or not
             say(f"the last batch is lost: {error}")
         finally:

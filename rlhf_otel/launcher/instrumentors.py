@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from rlhf_otel.config import Config
 
+BUILT_IN = ("openai", "anthropic")
+PROVIDERS = "rlhf_otel.providers"
+"""As `rlhf_otel.instrumentation.providers` has them; importing that is put off until a client library is imported."""
+
 DISTRO, CONFIGURATOR = "opentelemetry_distro", "opentelemetry_configurator"
 BEFORE, INSTRUMENTOR, AFTER = (
     "opentelemetry_pre_instrument",
@@ -39,9 +43,7 @@ def disabled() -> frozenset[str]:
 
 def recorded(config: Config) -> tuple[str, ...]:
     """The client libraries to record: those of the setting, less those whose entry point of ours is disabled."""
-    from rlhf_otel.instrumentation.providers import BUILT_IN, ENTRY_POINT_GROUP
-
-    known = (*BUILT_IN, *(point.name for point in entry_points(ENTRY_POINT_GROUP)))
+    known = (*BUILT_IN, *(point.name for point in entry_points(PROVIDERS)))
     chosen = known if "all" in config.providers else config.providers
     off = disabled()
     return tuple(name for name in chosen if not off.intersection(("*", f"rlhf_{name}")))
@@ -123,6 +125,9 @@ class Installed:
     after: list[EntryPoint] = field(default_factory=list)
     distro: EntryPoint | None = None
     configurator: EntryPoint | None = None
+
+    def __bool__(self) -> bool:
+        return self.ask_for_global or self.distro is not None or self.configurator is not None
 
     @property
     def ask_for_global(self) -> bool:

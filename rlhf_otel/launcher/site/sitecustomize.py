@@ -1,7 +1,6 @@
 """What Python runs first in every process under `rlhf-otel-instrument`. Kept plain: any Python 3 may come across it."""
 
 import importlib.machinery
-import importlib.util
 import os
 import sys
 
@@ -18,6 +17,8 @@ def run_the_one_behind() -> None:
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", sys.path)
     if spec is None or spec.loader is None:
         return
+    import importlib.util
+
     module = importlib.util.module_from_spec(spec)
     sys.modules["sitecustomize"] = module
     spec.loader.exec_module(module)
