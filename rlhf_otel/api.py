@@ -105,7 +105,9 @@ def interactions(
     telemetry = setup.current()
     setup.flush()
     sink = telemetry.own.store_sink if telemetry is not None else None
-    store = sink.store if sink is not None else Store.open(settings.load().store or settings.DEFAULT_STORE, read_only=True)
+    store = (
+        sink.store if sink is not None else Store.open(settings.load().store or settings.DEFAULT_STORE, read_only=True)
+    )
     since_ns = None if since is None else int(since * 1e9)
     found = store.interactions(has_feedback=has_feedback, session=session, since_ns=since_ns, limit=limit)
     for interaction in found:

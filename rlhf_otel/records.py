@@ -1,4 +1,4 @@
-"""The few records that everything else passes around: what happened (`Interaction`) and what a person thought of it (`Feedback`).
+"""The few records that everything else passes around: what happened, and what a person thought of it.
 
 Records are frozen. A processor that wants another value makes a copy with `dataclasses.replace`.
 Times are nanoseconds since the epoch, durations seconds, ids lower-case hex without a prefix.
@@ -137,7 +137,7 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanRecord:
-    """A span that is no call to a model: an HTTP request, a tool, a step of an agent. Kept for the tree around the calls."""
+    """A span that is no call to a model: an HTTP request, a tool, a step of an agent."""
 
     trace_id: str
     span_id: str

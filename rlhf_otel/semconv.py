@@ -109,7 +109,7 @@ METRIC_FEEDBACK_COUNT: Final = "rlhf.feedback.count"
 METRIC_FEEDBACK_SCORE: Final = "rlhf.feedback.score"
 TOKEN_TYPE: Final = "gen_ai.token.type"
 
-# The next names of the conventions (semantic-conventions-genai pull request 521), chosen by `RLHF_OTEL_METRIC_NAMES=next`.
+# The next names (semantic-conventions-genai, pull request 521), chosen by `RLHF_OTEL_METRIC_NAMES=next`.
 NEXT_METRIC_NAMES: Final = {
     METRIC_DURATION: "gen_ai.client.inference.duration",
     METRIC_TIME_TO_FIRST_CHUNK: "gen_ai.client.inference.time_to_first_chunk",

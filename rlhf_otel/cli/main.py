@@ -16,7 +16,7 @@ INTERRUPTED = 130
 
 # Name -> module, attribute and what `rlhf-otel --help` says of it without importing it.
 COMMANDS: dict[str, tuple[str, str, str]] = {
-    "demo": ("rlhf_otel.cli.demo", "demo", "See the whole thing work, with no key and no network."),
+    "demo": ("rlhf_otel.cli.demo.command", "demo", "See the whole thing work, with no key and no network."),
     "traces": ("rlhf_otel.cli.traces", "command", "List recorded calls with their feedback."),
     "show": ("rlhf_otel.cli.show", "command", "Show one call: messages, answer, timing, usage, feedback."),
     "feedback": ("rlhf_otel.cli.feedback", "command", "Attach feedback to a call by its span id."),

@@ -1,7 +1,6 @@
 """Feedback: what people, and their behaviour, say of a call. The verbs are in `api`, the implicit signals in `signals`."""
 
 from rlhf_otel.feedback.api import (
-    FeedbackError,
     FeedbackRef,
     arecord,
     correct,
@@ -11,5 +10,6 @@ from rlhf_otel.feedback.api import (
     retract,
     signal,
 )
+from rlhf_otel.feedback.targets import FeedbackError
 
 __all__ = ["FeedbackError", "FeedbackRef", "arecord", "correct", "prefer", "rank", "record", "retract", "signal"]

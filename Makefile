@@ -1,0 +1,50 @@
+# Two commands do all the set-up: `make demo` and `make test`. Both work from a clean clone.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test test-all test-matrix lint format bench clean
+
+## See it work: environment, installation, the main job on the embedded store. No key, no network but the package index.
+demo: $(VENV)/.installed
+	$(BIN)/rlhf-otel demo
+
+## What decides whether a change is good: style, types, every test, the oldest supported libraries.
+test: $(VENV)/.installed-dev lint
+	$(BIN)/python -m pytest -q
+	tests/matrix/run.sh oldest
+
+## The same, with the libraries between the oldest and the newest, and the long forms of the slow tests.
+test-all: test
+	tests/matrix/run.sh middle
+
+test-matrix: $(VENV)/.installed-dev
+	tests/matrix/run.sh oldest
+	tests/matrix/run.sh middle
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+## Ratios to a hand-written floor and to the official launcher, all in one run.
+bench: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/run.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo,dev]'
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) .venvs .rlhf-otel build dist .mypy_cache .ruff_cache .pytest_cache

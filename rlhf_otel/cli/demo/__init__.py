@@ -1,0 +1,1 @@
+"""`rlhf-otel demo`: the whole thing at work, on this machine alone."""
