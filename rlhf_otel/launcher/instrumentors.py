@@ -73,17 +73,23 @@ def _is_wanted(point: EntryPoint, off: frozenset[str], ours: frozenset[str]) -> 
     if off.intersection(("*", point.name)):
         logger.debug("instrumentation %s is disabled", point.name)
         return False
-    if twin := ours.intersection((point.name, library(point))):
-        logger.debug("instrumentation %s (%s) stays off: we record %s ourselves", point.name, point.value, *twin)
+    if twin := ours.intersection((without_version(point.name), library(point))):
+        logger.debug(
+            "instrumentation %s (%s) stays off: we record %s ourselves", point.name, point.value, *sorted(twin)[:1]
+        )
         return False
     return not _is_missing_its_library(point)
 
 
 def library(point: EntryPoint) -> str:
     """The library that an instrumentation is for, as its module's name tells: `...genai.openai`, `...openai_v2`."""
-    module = point.value.partition(":")[0].strip().rpartition(".")[2]
-    name, separator, version = module.rpartition("_v")
-    return name if separator and version.isdigit() else module
+    return without_version(point.value.partition(":")[0].strip().rpartition(".")[2])
+
+
+def without_version(name: str) -> str:
+    """`name` without the `_v2` of a second attempt."""
+    stem, separator, version = name.rpartition("_v")
+    return stem if separator and version.isdigit() else name
 
 
 def _is_missing_its_library(point: EntryPoint) -> bool:
