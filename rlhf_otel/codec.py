@@ -1,6 +1,6 @@
-"""Interactions and feedback to and from the attributes that carry them over the wire, and to the JSON that people read.
+"""Interactions and feedback to and from the attributes that carry them, and to the JSON that people read.
 
-Each direction is written once, beside its inverse; `interaction_from_attributes(interaction_attributes(x))` gives x back.
+Each direction is written once, beside its inverse: what the one writes, the other reads back.
 """
 
 from __future__ import annotations
@@ -312,12 +312,16 @@ def iso(time_ns: int) -> str:
 
 def flat(value: Any) -> Any:
     """`value` itself where OpenTelemetry takes it as an attribute, else its JSON."""
-    if isinstance(value, str | bool | int | float):
+    if is_plain(value):
         return value
-    if isinstance(value, list | tuple) and value and all(type(item) is type(value[0]) for item in value):
-        if isinstance(value[0], str | bool | int | float):
-            return list(value)
+    if isinstance(value, list | tuple) and len({type(item) for item in value}) == 1 and is_plain(value[0]):
+        return list(value)
     return dumps(value)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether OpenTelemetry takes `value` as an attribute."""
+    return isinstance(value, str | bool | int | float)
 
 
 def _content(value: Any) -> Any:

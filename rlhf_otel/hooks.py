@@ -126,7 +126,7 @@ def say(key: str, message: str, *args: Any, level: int = logging.WARNING) -> Non
 
 
 def fault(where: str, error: BaseException) -> None:
-    """Reports a fault of our own or of a plugged-in function: counted, logged once a minute, raised only when strict."""
+    """Reports a fault, ours or of something plugged in: counted, logged once a minute, raised only when strict."""
     counters["faults"] += 1
     say(where, "%s: %s: %s (the application is not affected)", where, type(error).__name__, error)
     logger.debug("%s", where, exc_info=error)

@@ -1,4 +1,4 @@
-"""Feedback: what people, and their behaviour, say of a call. The verbs are in `api`, the implicit signals in `signals`."""
+"""Feedback: what people, and their behaviour, say of a call. Verbs are in `api`, implicit signals in `signals`."""
 
 from rlhf_otel.feedback.api import (
     FeedbackRef,

@@ -48,7 +48,7 @@ def _never_raises(verb: Callable[P, FeedbackRef]) -> Callable[P, FeedbackRef | N
     def guarded(*args: P.args, **kwargs: P.kwargs) -> FeedbackRef | None:
         try:
             return verb(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - the host's request must not fail over a vote
+        except Exception as error:  # the host's request must not fail over a vote
             if hooks.strict:
                 raise
             hooks.counters["feedback_refused"] += 1

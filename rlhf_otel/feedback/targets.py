@@ -44,7 +44,9 @@ def target_of(target: Any, **ids: Any) -> dict[str, Any]:
     return _by_ids(**ids)
 
 
-def _by_ids(span_id: Any = None, trace_id: Any = None, response_id: Any = None, message: Any = None, session: Any = None) -> dict[str, Any]:
+def _by_ids(
+    span_id: Any = None, trace_id: Any = None, response_id: Any = None, message: Any = None, session: Any = None
+) -> dict[str, Any]:
     if span_id is not None:
         span_id = checked(span_id, _SPAN_ID, "span id", 16)
         trace_id = checked(trace_id, _TRACE_ID, "trace id", 32) if trace_id is not None else None
