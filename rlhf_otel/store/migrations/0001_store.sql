@@ -128,12 +128,12 @@ WHERE f.kind <> 'retraction' AND NOT EXISTS (
         )
         OR t.kind = 1 AND EXISTS (
             SELECT 1 FROM interaction AS i
-            WHERE i.response_id IS NOT NULL AND substr(i.response_id, -8) = substr(t.key, -8) AND i.response_id = t.key
+            WHERE i.response_id IS NOT NULL AND substr(i.response_id, -8) IS substr(t.key, -8) AND i.response_id = t.key
         )
         OR t.kind = 2 AND EXISTS (SELECT 1 FROM interaction AS i WHERE i.message_id = t.key)
         OR t.kind = 3 AND EXISTS (
             SELECT 1 FROM interaction AS i
-            WHERE i.session IS NOT NULL AND substr(i.session, -8) = substr(t.key, -8) AND i.session = t.key
+            WHERE i.session IS NOT NULL AND substr(i.session, -8) IS substr(t.key, -8) AND i.session = t.key
         )
     )
 );
