@@ -103,7 +103,7 @@ def _number(text: str) -> int | float | None:
     for kind in (int, float):
         try:
             return kind(text)
-        except ValueError:  # noqa: PERF203 - two rounds
+        except ValueError:
             continue
     return None
 
@@ -161,7 +161,9 @@ def _send(store: str | None, as_json: bool, act: Callable[[], Sequence[Any]], re
     from rlhf_otel import hooks
     from rlhf_otel.export import setup
     from rlhf_otel.feedback import FeedbackError
+    from rlhf_otel.launcher.stderr import show_log
 
+    show_log(config.log_level)
     _check_store(config)
     hooks.strict = True  # a person waits for the answer; what goes wrong is theirs to know
     setup.configure(config)

@@ -156,6 +156,17 @@ def test_a_lock_held_in_the_main_thread_does_not_keep_the_process_alive(launch):
     assert launch.python(code, **ALONE, RLHF_OTEL_EXIT_TIMEOUT="0.1").returncode == -signal.SIGTERM
 
 
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [("", ["a warning"]), ("debug", ["rlhf-otel: DEBUG: a detail", "rlhf-otel: WARNING: a warning"])],
+)
+def test_our_log_is_seen_as_the_setting_says(launch, level, shown):
+    """Warnings of ours reach stderr without a logging set-up; everything from the level of the setting on with one."""
+    code = "from rlhf_otel.hooks import logger as log; log.debug('a detail'); log.warning('a warning')"
+    lines = launch.python(code, **ALONE, RLHF_OTEL_LOG_LEVEL=level).stderr.splitlines()
+    assert [line for line in lines if line.endswith(("detail", "warning"))] == shown
+
+
 def test_the_launcher_knows_the_providers_without_importing_them():
     """The launcher's own list of client libraries is that of the providers' room."""
     assert set(instrumentors.BUILT_IN) == set(providers.BUILT_IN)

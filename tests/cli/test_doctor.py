@@ -1,0 +1,128 @@
+"""`rlhf-otel doctor`: what is wrong, and what helps."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rlhf_otel.cli import checks, probe
+from rlhf_otel.testing import FakeCollector
+
+
+def examined(result):
+    document = json.loads(result.stdout)
+    assert document["ok"] == (result.exit_code == 0)
+    return {(row["check"], row["status"]): row for row in document["findings"]}, document
+
+
+def test_a_fresh_set_up_is_fine(run, tmp_path):
+    """With nothing set, everything is in order: what is installed, what would be recorded, and where it would go."""
+    rows, document = examined(run("doctor", "--json"))
+    assert {status for _, status in rows} == {"ok"}
+    assert "would be recorded (majors 1 to 3" in rows["openai", "ok"]["detail"]
+    assert "would be recorded (majors 0 to 2" in rows["anthropic", "ok"]["detail"]
+    assert "is made with the first call" in rows["store", "ok"]["detail"]
+    assert document["config"][0]["name"] == "enabled"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_store_is_counted(run, store):
+    """An existing store is opened for writing, counted, and pending feedback is pointed out."""
+    detail = examined(run("doctor", "--json", "--store", store))[0]["store", "ok"]["detail"]
+    assert "3 interactions" in detail
+    assert "1 pending" in detail
+    assert "feedback --pending" in detail
+
+
+def test_a_damaged_store_fails_with_a_remedy(run, tmp_path):
+    """A file that is no store is a failure that names the file and a way out."""
+    (tmp_path / "x.db").write_bytes(b"this is not a database, " * 100)
+    result = run("doctor", "--store", "x.db")
+    assert result.exit_code == 1
+    assert "✗ fail" in result.stdout
+    assert "x.db" in result.stdout
+    assert "→ move the file away" in result.stdout
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_an_endpoint_gets_a_span_and_a_feedback_event(run, monkeypatch, protocol):
+    """The endpoint is tried with one real span and one real feedback event, over the protocol of the settings."""
+    with FakeCollector(grpc=True) as collector:
+        for name, value in collector.environment(protocol).items():
+            monkeypatch.setenv(name, value)
+        result = run("doctor")
+        assert result.exit_code == 0, result.output
+        assert "takes a span" in result.stdout
+        assert "takes a feedback event" in result.stdout
+        assert [span.name for span in collector.spans] == ["rlhf-otel doctor"]
+        (log,) = collector.logs
+        assert log.event_name == "gen_ai.evaluation.result"
+        assert log.attributes["gen_ai.evaluation.name"] == "doctor"
+
+
+def test_a_refusing_endpoint_is_named_with_its_reason(run):
+    """Where nothing listens, both tries fail with the reason, and the remedy speaks of the collector."""
+    result = run("doctor", "--endpoint", "http://127.0.0.1:9")
+    assert result.exit_code == 1
+    assert result.stdout.count("does not take") == 2
+    assert "refused" in result.stdout
+    assert "start the collector" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("reason", "helps"),
+    [
+        ("Failed to export span batch code: 401, reason: Unauthorized", "the key"),
+        ("StatusCode.UNAUTHENTICATED", "the key"),
+        ("Failed to export span batch code: 404, reason: Not Found", "base URL"),
+        ("Failed to export span batch code: 415", "--protocol"),
+        ("[Errno -2] Name or service not known", "host name"),
+        ("[Errno 111] Connection refused", "start the collector"),
+        ("SSL: CERTIFICATE_VERIFY_FAILED", "https"),
+        ("something else", "own log"),
+    ],
+)
+def test_each_kind_of_refusal_has_its_remedy(reason, helps):
+    """A wrong key, address, protocol, host and a missing collector are told apart."""
+    assert helps in probe.remedy(reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "check", "detail"),
+    [
+        ("OTEL_SDK_DISABLED", "true", "recording", "OTEL_SDK_DISABLED"),
+        ("RLHF_OTEL_ENABLED", "false", "recording", "enabled=false"),
+        ("RLHF_OTEL_SAMPLE_RATE", "0", "sampling", "no call is kept"),
+        ("RLHF_OTEL_PROVIDERS", "anthropic", "openai", "left out"),
+        ("OTEL_TRACES_EXPORTER", "none", "endpoint", "OTEL_TRACES_EXPORTER=none"),
+    ],
+)
+def test_switches_that_keep_calls_from_being_recorded_are_pointed_out(run, monkeypatch, name, value, check, detail):
+    """What is off by a setting is no failure, but a warning with a remedy."""
+    monkeypatch.setenv(name, value)
+    rows, document = examined(run("doctor", "--json"))
+    assert document["ok"]
+    assert detail in rows[check, "warn"]["detail"]
+    assert rows[check, "warn"]["remedy"]
+
+
+def test_a_version_that_is_not_supported_is_a_warning(run, monkeypatch):
+    """A client library outside of the supported majors is named with what to install."""
+    monkeypatch.setattr(checks, "version", lambda package: "99.0" if package == "openai" else "1.0")
+    rows, _ = examined(run("doctor", "--json"))
+    assert "99.0 is not recorded" in rows["openai", "warn"]["detail"]
+    assert "openai<4" in rows["openai", "warn"]["remedy"]
+
+
+def test_a_check_that_fails_is_a_finding(run, monkeypatch):
+    """A fault of the doctor's own is reported like any other, and the other checks are done."""
+
+    def broken(config):
+        raise RuntimeError("oops")
+        yield
+
+    monkeypatch.setattr(checks, "CHECKS", (broken, checks.recording))
+    rows, _ = examined(run("doctor", "--json"))
+    assert "oops" in rows["broken", "fail"]["detail"]
+    assert ("recording", "ok") in rows

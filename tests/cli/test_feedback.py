@@ -1,0 +1,178 @@
+"""`rlhf-otel feedback`: from another process to the call, wherever that is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+from rlhf_otel import hooks
+from rlhf_otel.cli.feedback import parse_value
+from rlhf_otel.export import setup
+from rlhf_otel.store import Store
+from rlhf_otel.testing import FakeCollector
+
+from .conftest import GOOD, UNSEEN
+
+RLHF_OTEL = (sys.executable, "-m", "rlhf_otel.cli.main")
+
+
+@pytest.fixture(autouse=True)
+def own_delivery():
+    """Each test sets delivery up anew, as each process does."""
+    yield
+    setup.shutdown()
+    hooks.strict = False
+
+
+def given(path):
+    with Store.open(path, read_only=True) as opened:
+        call = opened.interaction(GOOD)
+        return {one.id: one for one in (*opened.history(call), *opened.pending())}
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("up", {"value": True}),
+        ("DOWN", {"value": False}),
+        ("👍", {"value": True}),
+        ("4/5", {"value": 4, "scale": (1, 5), "kind": "rating"}),
+        ("3.5/10", {"value": 3.5, "scale": (1, 10), "kind": "rating"}),
+        ("0.8", {"value": 0.8, "kind": "score"}),
+        ("1", {"value": 1.0, "kind": "score"}),
+        ("off_topic", {"value": "off_topic", "kind": "categorical"}),
+        ("and/or", {"value": "and/or", "kind": "categorical"}),
+    ],
+)
+def test_a_value_is_told_by_its_form(word, expected):
+    """Thumbs, ratings out of something, scores and labels are told apart by how they are written."""
+    assert parse_value(word) == expected
+
+
+@pytest.mark.parametrize("word", ["6/5", "0/5", "1/1", "4/inf", "nan/5", "1.5", "-0.1", "17", "nan", "inf", ""])
+def test_a_number_off_its_scale_is_refused(word):
+    """A number that is on no scale is a mistake, and the message says which one there is."""
+    with pytest.raises(click.UsageError):
+        parse_value(word)
+
+
+def test_feedback_joins_its_call(run, store):
+    """Given by span id, with everything that can be said, feedback is in the store when the command returns."""
+    result = run("feedback", GOOD, "4/5", "-m", "fine", "--name", "accuracy", "--rater", "u7", "--id", "m-7",
+                 "--source", "annotator", "--store", store)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"m-7: joined with its call in {store}\n"
+    one = given(store)["m-7"]
+    assert (one.value, one.scale, one.score, one.kind) == (4, (1.0, 5.0), 0.75, "rating")
+    assert (one.name, one.comment, one.rater, one.source, one.span_id) == ("accuracy", "fine", "u7", "annotator", GOOD)
+    assert one.trace_id == "4bf92f3577b34da6" + GOOD
+
+
+def test_a_correction_does_not_replace_the_value(run, store):
+    """A value and a correction under one name are two pieces of feedback that both count."""
+    words = ("down", "--name", "accuracy", "--correction", "Six.", "--id", "c", "--rater", "u7")
+    result = run("feedback", GOOD, *words, "--json", "--store", store)
+    assert [(one["id"], one["status"]) for one in json.loads(result.stdout)] == [
+        ("c", "joined"),
+        ("c:correction", "joined"),
+    ]
+    with Store.open(store, read_only=True) as opened:
+        call = opened.interaction(GOOD)
+        counting = {one.id: one for one in opened.feedback_on([call])[GOOD]}
+    assert counting["c"].value is False
+    assert counting["c:correction"].correction == "Six."
+
+
+def test_a_comment_alone_is_feedback(run, store):
+    """No value is needed where there are words."""
+    assert run("feedback", "chatcmpl-b7", "-m", "hm", "--id", "w", "--store", store).exit_code == 0
+    assert (given(store)["w"].kind, given(store)["w"].comment) == ("comment", "hm")
+
+
+def test_feedback_before_its_call_is_pending_and_listed(run, store):
+    """A span id that nobody has seen yet is kept, said to be pending, and listed."""
+    result = run("feedback", UNSEEN, "up", "--id", "early", "--store", store)
+    assert result.exit_code == 0
+    assert "early: pending" in result.stdout
+    assert "early" in given(store)
+    listed = json.loads(run("feedback", "--pending", "--json", "--store", store).stdout)
+    assert [one["id"] for one in listed] == ["f5", "early"]
+    table = run("feedback", "--pending", "--store", store).stdout
+    assert UNSEEN in table
+    assert "early" in table
+
+
+def test_feedback_can_be_taken_back(run, store):
+    """What is retracted stays in the history and counts no longer."""
+    assert run("feedback", "--retract", "f3", "--store", store).exit_code == 0
+    with Store.open(store, read_only=True) as opened:
+        call = opened.interaction(GOOD)
+        assert "f3" not in {one.id for one in opened.feedback_on([call])[GOOD]}
+        assert "f3" in {one.id for one in opened.history(call)}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "SPAN_ID is missing"),
+        ((GOOD,), "up, down, 4/5, 0.8, a word"),
+        ((GOOD[:-1], "up"), "16 hex digits expected"),
+        ((GOOD, "7/5"), "off its scale"),
+        ((GOOD, "up", "--source", "nobody"), "--source"),
+        (("--pending", "--rater", "x"), "--pending stands alone"),
+        ((GOOD, "up", "--retract", "x"), "--retract stands alone"),
+    ],
+)
+def test_mistakes_write_nothing(run, store, words, said):
+    """What cannot be meant exits with 2, says what is expected, and leaves the store as it was."""
+    before = set(given(store))
+    result = run("feedback", *words, "--store", store)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+    assert set(given(store)) == before
+
+
+def test_a_store_that_takes_nothing_is_told(run, tmp_path):
+    """Where nothing can be written the command fails, instead of keeping the feedback in its own memory."""
+    (tmp_path / "x.db").write_bytes(b"this is not a database, " * 100)
+    for path in ("x.db", ":memory:"):
+        result = run("feedback", GOOD, "up", "--store", path)
+        assert (result.exit_code, result.stdout) == (1, "")
+
+
+def test_a_switched_off_recorder_is_told(run, store, monkeypatch):
+    """With recording off, nothing is written and the command says so."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    result = run("feedback", GOOD, "up", "--store", store)
+    assert result.exit_code == 1
+    assert "switched off" in result.stderr
+
+
+def test_feedback_goes_to_the_endpoint(tmp_path):
+    """With an endpoint, a process of its own sends the event there, in the context of the rated span."""
+    with FakeCollector() as collector:
+        trace = "4bf92f3577b34da6" + GOOD
+        environ = {**os.environ, **collector.environment()}
+        words = [*RLHF_OTEL, "feedback", f"00-{trace}-{GOOD}-01", "up", "--id", "e"]
+        done = subprocess.run(words, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"e: sent to {collector.http_url}\n"
+        (log,) = collector.logs
+        assert (log.event_name, log.trace_id, log.span_id) == ("gen_ai.evaluation.result", trace, GOOD)
+        assert log.attributes["rlhf.feedback.id"] == "e"
+    assert not (tmp_path / ".rlhf-otel").exists()
+
+
+def test_a_silent_endpoint_is_told(run, monkeypatch):
+    """Where nothing confirms the delivery, the exit code says so."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("RLHF_OTEL_EXIT_TIMEOUT", "0.3")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    result = run("feedback", GOOD, "up")
+    assert result.exit_code == 1
+    assert "rlhf-otel doctor" in result.stderr

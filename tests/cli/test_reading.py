@@ -1,0 +1,180 @@
+"""`traces`, `show` and `config`: what is recorded, as people and as programs read it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rlhf_otel.config import SETTINGS
+
+from .conftest import ESCAPE, FAILED, GOOD, LEFT, UNSEEN
+
+
+def spans(result):
+    return [row["span_id"] for row in json.loads(result.stdout)]
+
+
+def test_traces_prints_a_table_with_whole_ids(run, store):
+    """Each call is shown with its whole id, model, prompt, answer, speed, tokens and feedback, in 100 columns."""
+    result = run("traces", "--store", store)
+    assert result.exit_code == 0
+    for part in (GOOD, FAILED, LEFT, "gpt-5-mini", "How long does an", "Seven minutes", "420 ms", "345 tok/s", "12 in",
+                 "345 out", "👎💬", "4/5", "✎", "abandoned", "RateLimitError", "slow down", "weather()"):  # fmt: skip
+        assert part in result.stdout, part
+    assert max(map(len, result.stdout.splitlines())) <= 100
+
+
+def test_traces_as_json_is_newest_first_with_feedback(run, store):
+    """--json prints one array of whole interactions with the feedback that counts."""
+    result = run("traces", "--json", "--store", store)
+    rows = json.loads(result.stdout)
+    assert [row["span_id"] for row in rows] == [GOOD, FAILED, LEFT]
+    assert [one["id"] for one in rows[0]["feedback"]] == ["f2", "f3", "f4"]
+    assert rows[0]["feedback"][1]["score"] == 0.75
+    assert ESCAPE in rows[0]["response_text"]
+
+
+def test_traces_as_json_lines(run, store):
+    """--jsonl prints one object a line."""
+    lines = run("traces", "--jsonl", "--store", store).stdout.splitlines()
+    assert [json.loads(line)["span_id"] for line in lines] == [GOOD, FAILED, LEFT]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--limit", "1"), [GOOD]),
+        (("--session", "conv-42"), [GOOD]),
+        (("--model", "gpt-5"), [FAILED]),
+        (("--since", "1h"), [GOOD, FAILED]),
+        (("--since", "2m"), [GOOD]),
+        (("--since", "2020-01-01"), [GOOD, FAILED, LEFT]),
+        (("--since", "2020-01-01T10:00:00Z"), [GOOD, FAILED, LEFT]),
+        (("--has-feedback",), [GOOD]),
+        (("--no-feedback",), [FAILED, LEFT]),
+    ],
+)
+def test_traces_filters(run, store, options, expected):
+    """Each filter leaves the calls that it names."""
+    assert spans(run("traces", "--json", "--store", store, *options)) == expected
+
+
+@pytest.mark.parametrize("options", [("--since", "yesterday-ish"), ("--limit", "0"), ("--limit", "many")])
+def test_traces_refuses_what_it_cannot_read(run, store, options):
+    """A filter that means nothing is a mistake in the command line."""
+    assert run("traces", "--store", store, *options).exit_code == 2
+
+
+def test_traces_without_a_match_says_so_on_stderr(run, store):
+    """No match is no error, and stdout stays empty for the program that reads it."""
+    result = run("traces", "--store", store, "--session", "nobody")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "No call matches" in result.stderr
+    assert json.loads(run("traces", "--json", "--store", store, "--session", "nobody").stdout) == []
+
+
+@pytest.mark.parametrize("words", [("traces",), ("show", GOOD), ("feedback", "--pending")])
+def test_a_missing_store_says_how_to_make_one(run, words):
+    """Where there is no store, the message says how one comes about; nothing is made."""
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there is no store at .rlhf-otel/store.db" in result.stderr
+    assert "rlhf-otel-instrument python app.py" in result.stderr
+
+
+def test_a_file_that_is_no_store_is_named(run, tmp_path):
+    """A damaged or foreign file is a clear message, not a traceback."""
+    (tmp_path / "x.db").write_bytes(b"this is not a database, " * 100)
+    result = run("traces", "--store", "x.db")
+    assert result.exit_code == 1
+    assert "x.db" in result.stderr
+    assert run("traces", "--store", ":memory:").exit_code == 1
+
+
+def test_the_store_of_the_environment_is_read(run, store, monkeypatch):
+    """RLHF_OTEL_STORE names the store as --store does."""
+    monkeypatch.setenv("RLHF_OTEL_STORE", store)
+    assert spans(run("traces", "--json")) == [GOOD, FAILED, LEFT]
+
+
+def test_show_prints_the_whole_call(run, store):
+    """Messages by role, answer, timing, usage, context, feedback and what it replaced."""
+    shown = run("show", GOOD, "--store", store).stdout
+    for part in ("chat gpt-5-mini", GOOD, "chatcmpl-b7", "first token after 420 ms", "345 tok/s", "12 in, 345 out",
+                 "conv-42", "context.app_version 1.2", "train", "user\n  How long", "assistant (answer)\n  Seven",
+                 "👎💬  by u1", "comment: changed my mind", "helpfulness 4/5", "correction: Six minutes.",
+                 "Earlier, or taken back\n  👍  by u1"):  # fmt: skip
+        assert part in shown, part
+
+
+def test_show_keeps_recorded_text_from_driving_the_terminal(run, store):
+    """Escape sequences in a prompt or answer are made visible; brackets are text."""
+    for words in (("show", GOOD), ("traces",)):
+        shown = run(*words, "--store", store).stdout
+        assert "\x1b" not in shown
+    assert "[bold]not more[/bold]." in run("show", GOOD, "--store", store).stdout
+
+
+def test_show_prints_tool_calls_and_errors(run, store):
+    """A tool call is shown as a call, an error with its message."""
+    assert '→ weather({"city": "Paris"})' in run("show", LEFT, "--store", store).stdout
+    assert "slow down" in run("show", FAILED, "--store", store).stdout
+
+
+@pytest.mark.parametrize("word", [GOOD, GOOD.upper(), "chatcmpl-b7", f"00-4bf92f3577b34da6{GOOD}-{GOOD}-01"])
+def test_show_takes_the_ids_that_people_have(run, store, word):
+    """A span id in any case, a response id or a traceparent names the call."""
+    assert json.loads(run("show", word, "--json", "--store", store).stdout)["span_id"] == GOOD
+
+
+@pytest.mark.parametrize("word", [UNSEEN, "chatcmpl-nobody", f"00-{'1' * 32}-{GOOD}-01"])
+def test_show_of_an_unknown_call_says_what_to_do(run, store, word):
+    """A well-formed id that is not in the store exits with 1 and points to the list."""
+    result = run("show", word, "--store", store)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "`rlhf-otel traces` lists" in result.stderr
+
+
+@pytest.mark.parametrize("word", ["00f067aa", "4bf92f3577b34da6" * 2, "0" * 16, "hello", "", "00f067aa0ba902bg"])
+def test_a_malformed_span_id_says_what_is_expected(run, store, word):
+    """An id of the wrong form exits with 2 and says what a span id looks like, in `show` and in `feedback`."""
+    for words in (("show", word), ("feedback", word, "up")):
+        result = run(*words, "--store", store)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "16 hex digits expected" in result.stderr or (word == "" and "SPAN_ID is missing" in result.stderr)
+
+
+def test_config_lists_every_setting_with_its_source(run, monkeypatch, tmp_path):
+    """Each setting has its value, where that came from, its variable and what it does."""
+    monkeypatch.setenv("RLHF_OTEL_SAMPLE_RATE", "0.5")
+    (tmp_path / "rlhf-otel.toml").write_text('durability = "sync"\n')
+    rows = {row["name"]: row for row in json.loads(run("config", "--json").stdout)}
+    assert list(rows) == [setting.name for setting in SETTINGS]
+    assert (rows["sample_rate"]["value"], rows["sample_rate"]["source"]) == (0.5, "RLHF_OTEL_SAMPLE_RATE")
+    assert (rows["durability"]["value"], rows["durability"]["source"]) == ("sync", "rlhf-otel.toml")
+    assert rows["redact"]["source"] == "default"
+    table = run("config").stdout
+    assert "from the environment" in table
+    assert all(setting.env in table and setting.doc in table for setting in SETTINGS)
+
+
+@pytest.mark.parametrize("words", [("config",), ("config", "--json"), ("doctor", "--json"), ("doctor",)])
+def test_secrets_are_never_printed(run, monkeypatch, words):
+    """Of headers only the names are shown, of an endpoint neither user nor password."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hush,x=hush2")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:hush3@127.0.0.1:9/hidden")
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_LOGS_EXPORTER", "none")
+    shown = run(*words).output
+    assert "api-key=****" in shown
+    assert "hush" not in shown
+
+
+def test_a_bad_setting_is_a_mistake_in_the_command(run, monkeypatch):
+    """A setting that cannot be read is named with its source."""
+    from rlhf_otel.cli.main import main
+
+    monkeypatch.setenv("RLHF_OTEL_SAMPLE_RATE", "9")
+    assert main(["config"]) == 2
+    assert "RLHF_OTEL_SAMPLE_RATE" in run("doctor").stdout
