@@ -16,7 +16,7 @@ import weakref
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from rlhf_otel.store.errors import StoreError, explain
+from rlhf_otel.store.errors import DamagedError, StoreError, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ class Door:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
-            except sqlite3.Error as error:
+            except (sqlite3.Error, DamagedError) as error:
                 raise explain(error, self._path, BUSY_TIMEOUT_S) from error
 
     def close(self) -> None:

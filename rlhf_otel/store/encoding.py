@@ -14,6 +14,8 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+from rlhf_otel.store.errors import DamagedError
+
 _TAG = "\x00"  # the one key of an object that stands for what JSON has no word for
 _TAG_IN_JSON = b'{"\\u0000":'
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -55,18 +57,18 @@ def inflate(body: bytes, before: Callable[[], bytes] = bytes) -> bytes:
     """What `deflate` was given; `before` is called only where it is needed.
 
     Raises:
-        ValueError: `body` is damaged, or stored in a way that this version does not know.
+        DamagedError: `body` is damaged, or stored in a way that this version does not know.
     """
     form = body[:1]
     if form == _PLAIN:
         return body[1:]
     if form not in (_DEFLATED, _DEFLATED_AFTER):
-        raise ValueError(f"a body in an unknown form {form!r}")
+        raise DamagedError(f"a damaged body, or one in an unknown form {form!r}")
     dictionary = _dictionary() + (before() if form == _DEFLATED_AFTER else b"")
     try:
         return zlib.decompressobj(_RAW_DEFLATE, zdict=dictionary).decompress(body[1:])
     except zlib.error as error:
-        raise ValueError(f"a damaged body: {error}") from error
+        raise DamagedError(f"a damaged body: {error}") from error
 
 
 def column_text(text: str | None) -> str | None:

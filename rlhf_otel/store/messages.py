@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from rlhf_otel.store.encoding import decode, deflate, encode, inflate
+from rlhf_otel.store.errors import DamagedError
 from rlhf_otel.store.sql import query
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Reader:
         """The value that is `reference` in `shape`, made anew for each caller."""
         raw = self._shapes.get(reference)
         if raw is None:
-            (body,) = self._connection.execute(query("shape_body"), (reference,)).fetchone()
+            (body,) = _present(self._connection.execute(query("shape_body"), (reference,)).fetchone())
             raw = self._shapes[reference] = inflate(body)
         return decode(raw)
 
@@ -176,9 +177,16 @@ class _Chains:
     def _link(self, message: int) -> tuple[int | None, bytes]:
         link = self._links.get(message)
         if link is None:
-            base, body = self._connection.execute(query("message_body"), (message,)).fetchone()
+            base, body = _present(self._connection.execute(query("message_body"), (message,)).fetchone())
             link = self._links[message] = base, inflate(body, lambda: self.text(base))
         return link
+
+
+def _present(row: sqlite3.Row | None) -> sqlite3.Row:
+    """`row`, which is there unless somebody took it out of the file."""
+    if row is None:
+        raise DamagedError("a damaged body: what it refers to is gone")
+    return row
 
 
 def _digest(kind: bytes, raw: bytes) -> bytes:

@@ -6,9 +6,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from rlhf_otel.records import Feedback, Interaction, SpanRecord
+from rlhf_otel.records import Feedback, Handle, Interaction, SpanRecord
 from rlhf_otel.semconv import SERVICE_NAME
-from rlhf_otel.store import messages
 from rlhf_otel.store.encoding import (
     column_id,
     column_text,
@@ -19,6 +18,7 @@ from rlhf_otel.store.encoding import (
     inflate,
     text_of_column,
 )
+from rlhf_otel.store.messages import FIELDS, Reader, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ SPAN, RESPONSE, MESSAGE, SESSION = range(4)
 """The kinds of `feedback_target`."""
 
 
-def interaction_row(interaction: Interaction, writer: messages.Writer) -> dict[str, Any]:
+def interaction_row(interaction: Interaction, writer: Writer) -> dict[str, Any]:
     """The row of `interaction` by column; its content goes through `writer`."""
     row, rest = _columns(interaction)
     if interaction.name == _usual_name(interaction.operation, interaction.request_model):
@@ -68,12 +68,12 @@ def interaction_row(interaction: Interaction, writer: messages.Writer) -> dict[s
     resource = interaction.resource
     shared = {name: row.pop(name) for name in _SHARED}
     row["setting"] = writer.setting({**shared, "service": _service(resource), "resource": writer.shape(resource)})
-    row["content"] = writer.pack({field: getattr(interaction, field) for field in messages.FIELDS})
+    row["content"] = writer.pack({field: getattr(interaction, field) for field in FIELDS})
     row["rest"] = deflate(encode(rest)) if rest else None
     return row
 
 
-def interaction_of_row(row: Mapping[str, Any], reader: messages.Reader) -> Interaction:
+def interaction_of_row(row: Mapping[str, Any], reader: Reader) -> Interaction:
     """The interaction whose row `interaction_row` made."""
     fields: dict[str, Any] = {name: row[name] for name in (*_INTEGERS, *_REALS)}
     fields.update((name, text_of_column(row[name])) for name in _TEXTS)
@@ -88,7 +88,13 @@ def interaction_of_row(row: Mapping[str, Any], reader: messages.Reader) -> Inter
     return Interaction(**fields)
 
 
-def span_row(span: SpanRecord, writer: messages.Writer) -> dict[str, Any]:
+def handle_of_row(row: Mapping[str, Any]) -> Handle:
+    """The handle of the interaction in `row`, without a look at its content: this is asked for in request paths."""
+    ids = id_of_column(row["trace_id"]), id_of_column(row["span_id"])
+    return Handle(*ids, text_of_column(row["response_id"]), row["start_ns"])
+
+
+def span_row(span: SpanRecord, writer: Writer) -> dict[str, Any]:
     """The row of `span` by column."""
     return {
         "trace_id": column_id(span.trace_id),
@@ -99,7 +105,7 @@ def span_row(span: SpanRecord, writer: messages.Writer) -> dict[str, Any]:
     }
 
 
-def span_of_row(row: Mapping[str, Any], reader: messages.Reader) -> SpanRecord:
+def span_of_row(row: Mapping[str, Any], reader: Reader) -> SpanRecord:
     """The span whose row `span_row` made."""
     return SpanRecord(**decode(inflate(row["body"])), resource=reader.shape(row["resource"]))
 

@@ -6,7 +6,16 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from rlhf_otel.store import connection as access
+from rlhf_otel.store.connection import (
+    BUSY_TIMEOUT_S,
+    MEMORY,
+    Door,
+    connect_for_reading,
+    connect_for_writing,
+    connect_memory,
+    has_log,
+    look,
+)
 from rlhf_otel.store.encoding import column_id, column_text
 from rlhf_otel.store.errors import StoreError, explain
 from rlhf_otel.store.files import existing_file, prepare_file
@@ -17,6 +26,7 @@ from rlhf_otel.store.rows import (
     feedback_of_body,
     feedback_row,
     feedback_targets,
+    handle_of_row,
     interaction_of_row,
     interaction_row,
     span_of_row,
@@ -42,7 +52,7 @@ class Store:
     a store in memory is then a new, empty one there.
     """
 
-    def __init__(self, path: str, writer: access.Door | None, reader: access.Door) -> None:
+    def __init__(self, path: str, writer: Door | None, reader: Door) -> None:
         self.path = path
         self._writer = writer
         self._reader = reader
@@ -54,9 +64,9 @@ class Store:
         Raises:
             StoreError: it cannot be opened, is no store of ours or was written by a newer version.
         """
-        if str(path) == access.MEMORY:
-            door = access.Door(access.MEMORY, lambda: _migrated(access.connect_memory(), access.MEMORY), lasting=True)
-            store = cls(access.MEMORY, door, door)
+        if str(path) == MEMORY:
+            door = Door(MEMORY, lambda: _migrated(connect_memory(), MEMORY), lasting=True)
+            store = cls(MEMORY, door, door)
         elif read_only:
             store = cls._for_reading(existing_file(path))
         else:
@@ -69,19 +79,19 @@ class Store:
         """Two connections: SQLite lets one read while the other writes."""
 
         def connect() -> sqlite3.Connection:
-            return _migrated(access.connect_for_writing(file), str(file))
+            return _migrated(connect_for_writing(file), str(file))
 
-        return cls(str(file), access.Door(str(file), connect), access.Door(str(file), connect))
+        return cls(str(file), Door(str(file), connect), Door(str(file), connect))
 
     @classmethod
     def _for_reading(cls, file: Path) -> Store:
         frozen: list[object] = []  # what the file looked like when it was opened as one that does not change
 
         def connect() -> sqlite3.Connection:
-            frozen[:] = [] if access.has_log(file) else [access.look(file)]
-            return _checked(access.connect_for_reading(file), str(file))
+            frozen[:] = [] if has_log(file) else [look(file)]
+            return _checked(connect_for_reading(file), str(file))
 
-        door = access.Door(str(file), connect, stale=lambda: frozen not in ([], [access.look(file)]))
+        door = Door(str(file), connect, stale=lambda: frozen not in ([], [look(file)]))
         return cls(str(file), None, door)
 
     def __enter__(self) -> Store:
@@ -208,7 +218,7 @@ class Store:
             raise StoreError(f"{self.path}: find needs a span id, response id, message id or session to go by")
         with self._reading() as connection:
             row = connection.execute(query("interaction_match", *sorted(given)), given).fetchone()
-            return None if row is None else interaction_of_row(row, Reader(connection)).handle
+            return None if row is None else handle_of_row(row)
 
     def counts(self) -> dict[str, int]:
         """How many interactions, feedback, pending feedback, spans and distinct messages there are."""
@@ -280,7 +290,7 @@ def _closed_on_error(connection: sqlite3.Connection, path: str) -> Iterator[None
         yield
     except sqlite3.Error as error:
         connection.close()
-        raise explain(error, path, access.BUSY_TIMEOUT_S) from error
+        raise explain(error, path, BUSY_TIMEOUT_S) from error
     except BaseException:
         connection.close()
         raise

@@ -90,6 +90,19 @@ def test_a_damaged_page_is_reported(path: Path, call: Any) -> None:
         list(store.interactions())
 
 
+@pytest.mark.parametrize("harm", ["DELETE FROM message", "DELETE FROM shape", "UPDATE message SET body = x'01ff'"])
+def test_content_that_was_taken_away_is_reported(path: Path, call: Any, harm: str) -> None:
+    """Somebody who edits the file by hand is told what is wrong with it."""
+    with Store.open(path) as store:
+        store.add([call(1)])
+        other = sqlite3.connect(path)
+        other.execute(harm)
+        other.commit()
+        other.close()
+        with pytest.raises(StoreError, match=r"store\.db.*damaged"):
+            store.interaction(call(1).span_id)
+
+
 def test_a_lock_held_too_long_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch, call: Any) -> None:
     """The store waits for others, but not for ever, and works once they are done. Reading needs no waiting."""
     monkeypatch.setattr("rlhf_otel.store.connection.BUSY_TIMEOUT_S", 0.05)
