@@ -28,22 +28,23 @@ if TYPE_CHECKING:
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
-class Since(click.ParamType[int]):
-    """A moment in nanoseconds: an age such as 1h, or a date, or a date and time."""
+def parse_since(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
+    """A moment in nanoseconds, from an age such as 1h, a date, or a date and time, in the reader's zone by default.
 
-    name = "since"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Reads what was typed."""
-        if isinstance(value, int):
-            return value
-        if match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", value.strip().lower()):
-            return time.time_ns() - int(float(match[1]) * _UNITS[match[2]] * 1e9)
-        try:
-            moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value.strip()))
-        except ValueError:
-            self.fail(f"{value!r} is neither an age such as 30m, 1h or 7d nor a date such as 2026-11-21", param, ctx)
-        return int(moment.astimezone().timestamp() * 1e9)
+    Raises:
+        click.BadParameter: it is none of these.
+    """
+    if text is None:
+        return None
+    if match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip().lower()):
+        return time.time_ns() - int(float(match[1]) * _UNITS[match[2]] * 1e9)
+    try:
+        moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is neither an age such as 30m, 1h or 7d nor a date such as 2026-11-21"
+        ) from None
+    return int(moment.astimezone().timestamp() * 1e9)
 
 
 @click.command(
@@ -61,7 +62,11 @@ class Since(click.ParamType[int]):
 @click.option("--session", metavar="ID", help="Only calls of this conversation.")
 @click.option("--model", metavar="NAME", help="Only calls to this model.")
 @click.option(
-    "--since", "since_ns", type=Since(), metavar="AGE|DATE", help="Only calls since then: 30m, 1h, 7d or 2026-11-21."
+    "--since",
+    "since_ns",
+    callback=parse_since,
+    metavar="AGE|DATE",
+    help="Only calls since then: 30m, 1h, 7d or 2026-11-21.",
 )
 @click.option("--has-feedback/--no-feedback", default=None, help="Only calls with feedback, or only those without.")
 @json_option

@@ -12,7 +12,7 @@ from rlhf_otel.launcher.options import PROGRAM, UsageError, help_text, parse
 from rlhf_otel.launcher.stderr import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")  # noqa: PTH100, PTH118, PTH120 - no pathlib yet
 
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     environ = instrumented({**os.environ, **line.environ})
     try:
         _check(line.command[0], environ)
-        say(announcement(environ))
+        say(announcement(environ, line.command))
         return _become(line.command, environ)
     except FileNotFoundError:
         return _fail(NOT_FOUND, f"command not found: {line.command[0]}", _hint(line.command))
@@ -54,8 +54,10 @@ def instrumented(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, "PYTHONPATH": path}
 
 
-def announcement(environ: Mapping[str, str]) -> str:
+def announcement(environ: Mapping[str, str], command: Sequence[str] = ()) -> str:
     """One line that says what is recorded and where it goes, so that nobody's content is kept unawares."""
+    if is_isolated(command):
+        return f"not recording: {command[0]} runs with -I, -E or -S and so without PYTHONPATH or sitecustomize"
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return "not recording: OTEL_SDK_DISABLED is true"
     try:
@@ -69,6 +71,23 @@ def announcement(environ: Mapping[str, str]) -> str:
     if not config.captures_content:
         return f"recording LLM calls without their content {destination(config, environ)}"
     return f"recording LLM calls with their content {destination(config, environ)} (turn content off: --no-content)"
+
+
+def is_isolated(command: Sequence[str]) -> bool:
+    """Whether `command` is a Python that is told to ignore the way by which we come in."""
+    if not command or not os.path.basename(command[0]).startswith("python"):  # noqa: PTH119
+        return False
+    for word in command[1:]:
+        if not word.startswith("-"):
+            return False
+        for letter in word[1:]:
+            if letter in "IES":
+                return True
+            if letter in "-WXcm":  # what follows is not a letter of ours
+                break
+        if word.endswith(("c", "m")):
+            return False
+    return False
 
 
 def destination(config: Config, environ: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from rlhf_otel._version import __version__
 from rlhf_otel.config import SETTINGS
-from rlhf_otel.launcher.command import SITE, announcement, instrumented, without_credentials
+from rlhf_otel.launcher.command import SITE, announcement, instrumented, is_isolated, without_credentials
 from rlhf_otel.launcher.options import UsageError, help_text, parse
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and permissions")
@@ -163,6 +163,24 @@ def test_announcement_says_what_is_kept_and_where(tmp_path, monkeypatch, environ
     monkeypatch.chdir(tmp_path)
     assert said in announcement(environ)
     assert "secret" not in announcement(environ)
+
+
+@pytest.mark.parametrize(
+    ("command", "isolated"),
+    [
+        ("python -I app.py", True),
+        ("/usr/bin/python3.12 -uE -m app", True),
+        ("python -S", True),
+        ("python -u -WError app.py -I", False),
+        ("python -m app -E", False),
+        ("python -c I", False),
+        ("gunicorn -E app:app", False),
+    ],
+)
+def test_a_python_that_ignores_us_is_pointed_out(command, isolated):
+    """A Python that is told to ignore PYTHONPATH cannot be recorded, and the line says so instead of promising it."""
+    assert is_isolated(command.split()) == isolated
+    assert ("not recording" in announcement({}, command.split())) == isolated
 
 
 def test_credentials_are_cut_from_urls_alone():
