@@ -31,7 +31,7 @@ def say(who: str, text: str) -> None:
 def stream_from_openai(client: openai.OpenAI, question: str) -> None:
     """Asks and prints the answer as it comes."""
     say("you", question)
-    print(f"{GPT:>9.9}: ", end="", flush=True)
+    print(f"{'gpt':>9}: ", end="", flush=True)
     stream = client.chat.completions.create(
         model=GPT,
         messages=[{"role": "system", "content": "Answer in one sentence."}, {"role": "user", "content": question}],
@@ -48,13 +48,13 @@ def ask_claude(client: anthropic.Anthropic, question: str) -> None:
     """Asks and waits for the whole answer."""
     say("you", question)
     answer = client.messages.create(model=CLAUDE, max_tokens=200, messages=[{"role": "user", "content": question}])
-    say(CLAUDE[:9], answer.content[0].text)
+    say("claude", answer.content[0].text)
 
 
 def stream_from_claude(client: anthropic.Anthropic, question: str) -> None:
     """The same through the SDK's stream helper."""
     say("you", question)
-    print(f"{CLAUDE:>9.9}: ", end="", flush=True)
+    print(f"{'claude':>9}: ", end="", flush=True)
     with client.messages.stream(
         model=CLAUDE, max_tokens=200, messages=[{"role": "user", "content": question}]
     ) as stream:
@@ -76,7 +76,7 @@ def call_a_tool(client: openai.OpenAI, question: str) -> None:
             {"role": "tool", "tool_call_id": call.id, "content": weather},
         ]
     second = client.chat.completions.create(model=GPT, messages=messages, tools=[WEATHER_TOOL])
-    say(GPT[:9], second.choices[0].message.content or "")
+    say("gpt", second.choices[0].message.content or "")
 
 
 def ask_twice(client: openai.OpenAI, question: str) -> None:
@@ -84,7 +84,7 @@ def ask_twice(client: openai.OpenAI, question: str) -> None:
     say("you", question)
     for _ in range(2):
         answer = client.chat.completions.create(model=GPT, messages=[{"role": "user", "content": question}])
-        say(GPT[:9], answer.choices[0].message.content or "")
+        say("gpt", answer.choices[0].message.content or "")
 
 
 def fail(client: openai.OpenAI) -> None:
@@ -99,7 +99,7 @@ def fail(client: openai.OpenAI) -> None:
 def lose_patience(client: openai.OpenAI, question: str) -> None:
     """Stops listening after a few words."""
     say("you", question)
-    print(f"{GPT:>9.9}: ", end="", flush=True)
+    print(f"{'gpt':>9}: ", end="", flush=True)
     with client.chat.completions.create(
         model=GPT, messages=[{"role": "user", "content": question}], stream=True
     ) as stream:

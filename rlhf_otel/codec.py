@@ -168,11 +168,11 @@ def feedback_attributes(feedback: Feedback) -> Attributes:
 
 def _value_attributes(f: Feedback) -> Attributes:
     """A binary is a number with the word pass or fail, a number is a number, a word is a label, the rest is JSON."""
-    if isinstance(f.value, bool):
+    if f.kind == "binary":
         label = f.label or ("pass" if f.value else "fail")
         return {s.EVALUATION_SCORE_VALUE: float(f.value), s.EVALUATION_SCORE_LABEL: label}
     attributes: Attributes = {}
-    if isinstance(f.value, int | float):
+    if isinstance(f.value, int | float) and f.kind != "custom":
         attributes[s.EVALUATION_SCORE_VALUE] = float(f.value)
     elif f.value is not None and f.value != f.label:
         attributes[s.FEEDBACK_VALUE] = dumps(f.value)

@@ -111,7 +111,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("store", "RLHF_OTEL_STORE", None, str, "a path or :memory:",
             f"The embedded store. Used when set, and at {DEFAULT_STORE} when no endpoint is."),
     Setting("durability", "RLHF_OTEL_DURABILITY", "disk", _word("memory", "disk", "sync"), "memory, disk or sync",
-            "What survives a crash of the application."),
+            "What survives a crash. Until the crash-safe queue is there, disk and sync behave as memory does."),
     Setting("sample_rate", "RLHF_OTEL_SAMPLE_RATE", 1.0, _share, "a share from 0 to 1",
             "The share of traces that is kept. Feedback is always kept."),
     Setting("redact", "RLHF_OTEL_REDACT", True, _flag, "true or false",

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Handle, Interaction
 
+# Without a handler of its own: where the application configures no logging, Python prints our warnings to stderr.
 logger = logging.getLogger("rlhf_otel")
-logger.addHandler(logging.NullHandler())
 
 Processor = Callable[["Interaction"], "Interaction | None"]
 """Takes an interaction and returns it, changed or not. Returning None is the same as returning it unchanged."""
@@ -122,7 +122,16 @@ def say(key: str, message: str, *args: Any, level: int = logging.WARNING) -> Non
         if now - _last_said.get(key, -SAY_EVERY_S) < SAY_EVERY_S:
             return
         _last_said[key] = now
-    logger.log(level, message, *args)
+    logger.log(level, f"rlhf-otel: {message}", *args)
+
+
+def log_to_stderr(level: str) -> None:
+    """Prints our own log from `level` on, whatever the application does with its logging."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False
 
 
 def fault(where: str, error: BaseException) -> None:

@@ -197,4 +197,4 @@ class Feedback:
         if not isinstance(self.value, int | float):
             return None
         low, high = self.scale or (0.0, 1.0)
-        return (self.value - low) / (high - low)
+        return (self.value - low) / (high - low) if low < high else None
