@@ -12,7 +12,17 @@ import rlhf_otel
 PACKAGE = Path(rlhf_otel.__file__).parent
 FLOORS = {
     **dict.fromkeys(
-        ("semconv", "records", "codec", "hooks", "config", "app_context", "handles", "environment_variables", "_version"),
+        (
+            "semconv",
+            "records",
+            "codec",
+            "hooks",
+            "config",
+            "app_context",
+            "handles",
+            "environment_variables",
+            "_version",
+        ),
         0,
     ),
     **dict.fromkeys(("instrumentation", "feedback"), 1),
