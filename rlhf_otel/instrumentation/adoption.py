@@ -1,8 +1,9 @@
 """One span per call: whose, when somebody else traces the same call.
 
 anthropic from version 2 on traces by itself. For a client whose user did not ask for that, it is switched off for the
-calls that we record. For a client that was built with `open_telemetry=`, its span is the one that is kept: ours is never
-started, and our attributes go onto the SDK's. Spans that other instrumentations hold for the call are adopted alike.
+calls that we record. For a client that was built with `open_telemetry=`, its span is the one that is kept: ours is
+never started, and our attributes go onto the SDK's. Spans that other instrumentations hold for the call are adopted
+alike.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 A `Call` is made by a patch point, filled in by a provider's readers and finished once, whoever comes first: the
 response, the end of a stream, its `close()`, an exception, or the garbage collector. It knows no SDK.
 
-On the application's thread it takes time stamps, a snapshot of the request and references to immutable strings. The rest
-(parsing the snapshot, redaction, encoding) is done by `finalize`, on the export thread where that is allowed.
+On the application's thread it takes time stamps and references to immutable strings and bytes, the request's body
+among them. The rest (parsing that body, redaction, encoding) is done by `finalize`, on the export thread where that is
+allowed.
 """
 
 from __future__ import annotations
@@ -141,10 +142,9 @@ class Call:
         self._started -= end_ns - start_ns
         self.start_ns = start_ns
 
-    def snapshot(self, body: Any) -> None:
-        """Keeps the request's body as it is now, where its content is wanted: later mutation does not reach it."""
-        if self.telemetry.captures_content and self.span.is_recording():
-            self._body = _encoded(body)
+    def sent(self, body: bytes) -> None:
+        """Keeps the request's body as it goes over the wire: nothing that the application changes later reaches it."""
+        self._body = body
 
     def _name(self) -> str:
         return f"{self.endpoint.operation} {self.request_model}" if self.request_model else self.endpoint.operation
@@ -210,6 +210,8 @@ class Call:
             self.read(self.endpoint.end, self.state)
             open_streams.discard(self)
         self._remember_response()
+        if not self.span.is_recording():
+            self._body = None  # nobody will see what it says
         if self._adopted is None and self.telemetry.defers(self.span):
             self.telemetry.put(self.span, self.finalize)
             self.span.end(self._end_ns)
@@ -240,11 +242,14 @@ class Call:
     def finalize(self) -> Interaction:
         """Everything known of the call, through the pipeline and measured. To be called once, after `finish`."""
         if self._body is not None:
-            self.read(self.endpoint.request, _decoded(self._body))
+            self.read(Call._read_request, self._body)
             self._body = None
         interaction = self.telemetry.complete(self.interaction())
         self.telemetry.measure(interaction, self._gaps())
         return interaction
+
+    def _read_request(self, body: bytes) -> None:
+        self.endpoint.request(self, _decoded(body))
 
     def interaction(self) -> Interaction:
         """The call as a record, before the pipeline."""
@@ -330,21 +335,6 @@ def end_open_streams() -> None:
     """Ends what is still open, at the end of the process."""
     for call in list(open_streams):
         call.finish("abandoned")
-
-
-def _encoded(body: Any) -> bytes | None:
-    """`body` as JSON, by the encoder that the SDK brought along; None for what JSON cannot hold at all."""
-    core = sys.modules.get("pydantic_core")
-    try:
-        if core is not None:
-            return core.to_json(body, bytes_mode="base64", inf_nan_mode="constants", serialize_unknown=True)  # type: ignore[no-any-return]
-    except Exception:  # noqa: BLE001 - lone surrogates: only the slow encoder takes them
-        core = None
-    try:
-        return json.dumps(body, default=str).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        hooks.fault("keeping a request", error)
-        return None
 
 
 def _decoded(body: bytes) -> Any:

@@ -14,7 +14,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from rlhf_otel import hooks, instrumentation
 
 
-class _Instrumentor(BaseInstrumentor):
+class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]
     """An instrumentor of one client library."""
 
     package: str

@@ -1,8 +1,9 @@
 """The patch point of the SDKs that one generator made: openai, anthropic and their kin.
 
-Every method of theirs, in every call shape, comes by one private method of the client, `request`. Three more are
-touched: `_process_response` (the HTTP response, for its headers), and the constructors of the two stream classes.
-All four are replaced on the SDK's base classes, which every client shares, and put back by `unpatch`.
+Every method of theirs, in every call shape, comes by one private method of the client, `request`. Four more are
+touched: `_build_request` (the HTTP request, for its body), `_process_response` (the HTTP response, for its headers),
+and the constructors of the two stream classes. All are replaced on the SDK's base classes, which every client shares,
+and put back by `undo`.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class Patch:
         streaming: ModuleType = sys.modules[f"{self.provider.package}._streaming"]
         self._replace(base.SyncAPIClient, "request", self._request)
         self._replace(base.AsyncAPIClient, "request", self._request_async)
+        self._replace(base.BaseClient, "_build_request", _build_request)
         self._replace(base.SyncAPIClient, "_process_response", self._process_response)
         self._replace(base.AsyncAPIClient, "_process_response", self._process_response)
         self._replace(streaming.Stream, "__init__", functools.partial(_stream_init, streaming.Stream, observe))
@@ -114,7 +116,7 @@ class Patch:
         setattr(cls, name, ours)
         self._replaced.append((cls, name, ours))
 
-    # --- The four replacements ------------------------------------------------------------------------------------
+    # --- The replacements ----------------------------------------------------------------------------------------
 
     def _request(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -194,7 +196,6 @@ class Patch:
             )
             if not adoption.sdk_will_trace(client):
                 call.start(adoption.outer_span(endpoint.operation))
-            call.snapshot(body)
             hooks.counters["calls"] += 1
             return call
         except Exception as error:  # noqa: BLE001 - an SDK that is not as expected is left alone
@@ -216,6 +217,23 @@ def _body(options: Any) -> Mapping[str, Any]:
     body = options.json_data if isinstance(options.json_data, Mapping) else {}
     extra = getattr(options, "extra_json", None)
     return {**body, **extra} if isinstance(extra, Mapping) else body
+
+
+def _build_request(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The body is taken from here, as the SDK has read iterators, models and files by now, and only it may."""
+
+    @functools.wraps(original)
+    def build(client: Any, *args: Any, **kwargs: Any) -> Any:
+        request = original(client, *args, **kwargs)
+        call = _under_way.get()
+        if call is not None:
+            try:
+                call.sent(request.content)
+            except Exception as error:  # noqa: BLE001 - the request is made, whatever we make of it
+                hooks.fault("keeping a request", error)
+        return request
+
+    return build
 
 
 def _stream_init(sdk_class: type, observer: Any, original: Callable[..., None]) -> Callable[..., None]:

@@ -64,7 +64,7 @@ async def observe_async(call: Call, source: AsyncIterator[Any]) -> AsyncIterator
     call.finish()
 
 
-def wrap_stream(stream: Any, sdk_class: type, observer: Callable[[Call, Any], Any]) -> None:
+def wrap_stream(stream: Any, sdk_class: type[Any], observer: Callable[[Call, Any], Any]) -> None:
     """Puts `observer` between a new SDK stream and what it iterates over, if its response belongs to a call."""
     watch = watch_of(stream.response)
     call = watch.call() if watch is not None else None

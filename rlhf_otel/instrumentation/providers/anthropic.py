@@ -25,6 +25,9 @@ _PARAMETERS = {
 }
 _CLIENTS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azure.ai.inference"}
 
+_DELTA_FIELDS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+"""Kind of delta -> the field of it that carries the piece."""
+
 
 class Messages:
     """`/v1/messages`."""
@@ -82,8 +85,6 @@ class _Streamed:
     """The blocks of a streamed message: what each began as, and its deltas."""
 
     __slots__ = ("blocks", "stop_reason")
-    # Kind of delta -> (the field of the block that it adds to, the field of the delta that carries it).
-    FIELDS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 
     def __init__(self) -> None:
         self.blocks: dict[int, tuple[dict[str, Any], list[str]]] = {}
@@ -91,7 +92,7 @@ class _Streamed:
 
     def add(self, call: Call, index: int, delta: Any) -> None:
         """Keeps one delta; citations and signatures are not part of the text."""
-        field = self.FIELDS.get(delta.type)
+        field = _DELTA_FIELDS.get(delta.type)
         if field is None or not (piece := getattr(delta, field)):
             return
         if index not in self.blocks:

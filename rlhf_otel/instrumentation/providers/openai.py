@@ -253,10 +253,9 @@ def _answer(choice: Any) -> Message:
     if refusal := getattr(answer, "refusal", None):
         made.append({"type": "refusal", "content": refusal})
     for tool in answer.tool_calls or ():
-        function = getattr(tool, "function", None) or getattr(tool, "custom", None)
-        made.append(
-            parts.tool_call(tool.id, function.name, getattr(function, "arguments", None) or getattr(function, "input", None))
-        )
+        function: Any = getattr(tool, "function", None) or getattr(tool, "custom", None)
+        given = getattr(function, "arguments", None) or getattr(function, "input", None)
+        made.append(parts.tool_call(tool.id, function.name, given))
     if old := getattr(answer, "function_call", None):
         made.append(parts.tool_call(None, old.name, old.arguments))
     return parts.message(answer.role or "assistant", made, choice.finish_reason)
@@ -271,7 +270,8 @@ def _message(m: Mapping[str, Any]) -> Message:
     made += [_part(p) for p in content] if isinstance(content, list) else [parts.text(content)] if content else []
     for tool in m.get("tool_calls") or ():
         function = tool.get("function") or tool.get("custom") or {}
-        made.append(parts.tool_call(tool.get("id"), function.get("name"), function.get("arguments", function.get("input"))))
+        given = function.get("arguments", function.get("input"))
+        made.append(parts.tool_call(tool.get("id"), function.get("name"), given))
     made_message = parts.message(role, made)
     if name := m.get("name"):
         made_message["name"] = name

@@ -1,0 +1,151 @@
+"""Real client libraries against a fake provider; what is recorded is kept in memory, on either kind of provider."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import contextmanager
+
+import anthropic
+import openai
+import pytest
+
+from rlhf_otel import config, handles, hooks, instrumentation
+from rlhf_otel.export import setup
+from rlhf_otel.testing import FakeLLM, capture
+
+
+@pytest.fixture(autouse=True)
+def clean_process(monkeypatch, tmp_path):
+    """No setting of the machine reaches a test, and nothing that a test switches on stays on."""
+    for name in [name for name in os.environ if name.startswith(("OTEL_", "RLHF_OTEL_", "OPENAI_", "ANTHROPIC_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hooks, "_last_said", {})
+    yield
+    instrumentation.switch_off()
+    setup.shutdown()
+    handles.forget()
+
+
+@pytest.fixture(scope="session")
+def loop():
+    """One event loop for the clients that are shared."""
+    made = asyncio.new_event_loop()
+    yield made
+    made.run_until_complete(made.shutdown_asyncgens())
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A fake provider for everything that does not break connections."""
+    with FakeLLM() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def clients(server, loop):
+    """A client of each kind: making one costs more than many calls."""
+    made = {
+        ("openai", "sync"): openai.OpenAI(base_url=server.openai_url, api_key="k", max_retries=0),
+        ("openai", "async"): openai.AsyncOpenAI(base_url=server.openai_url, api_key="k", max_retries=0),
+        ("anthropic", "sync"): anthropic.Anthropic(base_url=server.anthropic_url, api_key="k", max_retries=0),
+        ("anthropic", "async"): anthropic.AsyncAnthropic(base_url=server.anthropic_url, api_key="k", max_retries=0),
+    }
+    yield made
+    for (_, kind), client in made.items():
+        if kind == "sync":
+            client.close()
+        else:
+            loop.run_until_complete(client.close())
+
+
+@pytest.fixture
+def llm(server):
+    """The shared provider, with nothing scripted and nothing asked yet."""
+    server.clear()
+    yield server
+    server.clear()
+
+
+@pytest.fixture
+def run(loop):
+    """Runs what was written once for both kinds of client: `run(kind, coroutine)`."""
+
+    def runner(kind, coroutine):
+        return loop.run_until_complete(coroutine) if kind == "async" else without_loop(coroutine)
+
+    return runner
+
+
+def without_loop(coroutine):
+    """Runs a coroutine that only ever calls a synchronous client, and so never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        return finished.value
+    raise AssertionError("a synchronous client does not wait for an event loop")
+
+
+class Deferred:
+    """What leaves a provider of our own, where the work is done on the export thread."""
+
+    name = "kept"
+
+    def __init__(self):
+        self._kept = []
+
+    def wants(self, item):
+        return hasattr(item, "interaction")
+
+    def send(self, items):
+        self._kept.extend(items)
+        return True
+
+    def close(self):
+        """Nothing is held open."""
+
+    @property
+    def spans(self):
+        assert setup.flush(5)
+        return [item.readable for item in self._kept]
+
+
+@contextmanager
+def deferred():
+    """Everything is recorded by a provider of our own, and kept instead of stored."""
+    kept = Deferred()
+    telemetry = setup.configure(config.load({"store": ":memory:"}))
+    telemetry.own.worker._make_sinks = lambda: [kept]
+    strict, hooks.strict = hooks.strict, True
+    try:
+        yield kept
+    finally:
+        hooks.strict = strict
+        setup.shutdown()
+
+
+MODES = {"inline": capture, "deferred": deferred}
+
+
+@pytest.fixture(params=MODES)
+def mode(request):
+    """Where spans go: a foreign provider, where all is done in place, or ours."""
+    return MODES[request.param]
+
+
+@pytest.fixture
+def captured():
+    """Both libraries are instrumented, on a foreign provider; our own faults are raised."""
+    with capture() as kept:
+        instrumentation.switch_on()
+        yield kept
+
+
+@pytest.fixture
+def lenient(monkeypatch):
+    """The same, but our own faults are logged, as in production."""
+    with capture(strict=False) as kept:
+        instrumentation.switch_on()
+        yield kept
