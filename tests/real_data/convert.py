@@ -39,8 +39,9 @@ def finegrained(row: Row) -> Row:
     ]
     corrected = row.get("corrected")
     feedback = [{"correction": corrected, "rater": "annotator"}] if corrected else []
+    system = [{"role": "system", "content": passages}] if passages else []
     return {
-        "messages": [{"role": "system", "content": passages}, {"role": "user", "content": row["question"]}],
+        "messages": [*system, {"role": "user", "content": row["question"]}],
         "responses": row["outputs"],
         "preferences": preferences,
         "feedback": feedback,

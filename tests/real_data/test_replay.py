@@ -28,8 +28,8 @@ def test_real_conversations_are_found_again_byte_for_byte(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "rlhf_otel.cli.main", "demo", "--data", str(file)]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    found = {what: (int(right), int(total)) for what, right, total in
-             re.findall(r"^  (\w+) +(\d+) of (\d+) found again exactly$", ended.stdout, flags=re.MULTILINE)}  # fmt: skip
+    lines = re.findall(r"^  (\w+) +(\d+) of (\d+) found again exactly$", ended.stdout, flags=re.MULTILINE)
+    found = {what: (int(right), int(total)) for what, right, total in lines}
     answers = sum(len(row.get("responses") or [row["response"]]) for row in made)
     assert found == {
         "prompts": (answers, answers),
