@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from rlhf_otel import codec, hooks
 from rlhf_otel.export.items import EndedSpan, Event
@@ -12,16 +14,20 @@ from rlhf_otel.records import Handle, SpanRecord
 if TYPE_CHECKING:
     from rlhf_otel.store import Store
 
+MEMORY = ":memory:"
+
 
 class StoreSink:
     """Writes interactions, other spans and feedback into one SQLite file, a batch a transaction."""
 
     name = "store"
+    carries: Literal["spans", "events"] = "spans"
 
     def __init__(self, path: str, *, feedback_only: bool = False) -> None:
         self.path = path
         self._feedback_only = feedback_only
         self._store: Store | None = None
+        self._opening = threading.RLock()
 
     def wants(self, item: Any) -> bool:
         """Feedback, and spans where they are wanted here too."""
@@ -39,24 +45,48 @@ class StoreSink:
 
     @property
     def store(self) -> Store:
-        """The store, opened on first use; a folder that cannot be written to means memory, and one line saying so."""
-        if self._store is None:
-            from rlhf_otel.store import Store, StoreError
+        """The store, opened on first use; what cannot be opened means memory, and one line saying so.
 
-            try:
-                self._store = Store.open(self.path)
-            except StoreError as error:
-                hooks.say("store", "%s; interactions are kept in memory only and end with the process", error)
-                self._store = Store.open(":memory:")
-        return self._store
+        Raises:
+            StoreError: another process holds it locked; it is there again later.
+        """
+        with self._opening:
+            if self._store is None:
+                self._store = self._opened()
+            return self._store
+
+    def _opened(self) -> Store:
+        from rlhf_otel.store import Store, StoreError
+
+        try:
+            return Store.open(self.path)
+        except StoreError as error:
+            if "locked" in str(error.__cause__).lower():
+                raise
+            hooks.say("store", "%s; interactions are kept in memory only and end with the process", error)
+            return Store.open(MEMORY)
 
     def find(self, **ids: str | None) -> Handle | None:
-        """The stored interaction that goes by one of these ids."""
-        return self.store.find(**ids)
+        """The stored interaction that goes by one of these ids; None also where the store cannot be asked now.
+
+        Called on the application's threads, so it neither makes the file nor waits for whoever makes it.
+        """
+        from rlhf_otel.store import Store, StoreError
+
+        try:
+            if (store := self._store) is not None:
+                return store.find(**ids)
+            if self.path == MEMORY or not Path(self.path).exists():
+                return None
+            with Store.open(self.path, read_only=True) as reader:
+                return reader.find(**ids)
+        except StoreError as error:
+            hooks.logger.debug("looking up %s: %s", ids, error)
+            return None
 
     def close(self) -> None:
         """Closes the file; memory is kept for whoever still wants to look."""
-        if self._store is not None and str(self._store.path) != ":memory:":
+        if self._store is not None and str(self._store.path) != MEMORY:
             self._store.close()
             self._store = None
 

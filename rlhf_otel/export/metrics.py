@@ -28,7 +28,9 @@ class Instruments:
         self._per_chunk = histogram(s.METRIC_TIME_PER_OUTPUT_CHUNK, "s", "Time from one chunk to the next.", seconds)
         self._tokens = histogram(s.METRIC_TOKEN_USAGE, "{token}", "Tokens in and out.", s.TOKEN_BUCKETS)
         self._feedback = meter.create_counter(s.METRIC_FEEDBACK_COUNT, "{feedback}", "Feedback received.")
-        self._score = histogram(s.METRIC_FEEDBACK_SCORE, "1", "Scores of feedback, 0 to 1.", [x / 10 for x in range(11)])
+        self._score = histogram(
+            s.METRIC_FEEDBACK_SCORE, "1", "Scores of feedback, 0 to 1.", [x / 10 for x in range(11)]
+        )
 
     def measure(self, i: Interaction, gaps: Sequence[float]) -> None:
         """Records one call."""
@@ -47,7 +49,7 @@ class Instruments:
                 self._tokens.record(count, {**common, s.TOKEN_TYPE: kind})
 
     def count(self, f: Feedback, model: str | None = None, variant: str | None = None) -> None:
-        """Records one feedback. Names and labels are the application's words: only those on the list are let through."""
+        """Records one feedback. Names and labels are the application's words: only those on the list get through."""
         attributes: dict[str, Any] = {
             s.FEEDBACK_KIND: f.kind,
             s.EVALUATION_NAME: f.name if f.name in self._labels else "other",

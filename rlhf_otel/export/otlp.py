@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from rlhf_otel import hooks
 from rlhf_otel.config import Config
@@ -18,10 +18,17 @@ Signal = str
 
 def wanted_exporters(signal: Signal, config: Config) -> tuple[str, ...]:
     """The exporters of one signal, by the words of `OTEL_<SIGNAL>_EXPORTER`; otlp where only an endpoint is set."""
-    named = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip()
+    named = _named(signal)
     if named:
-        return tuple(word for word in (part.strip() for part in named.split(",")) if word and word != "none")
-    return ("otlp",) if has_endpoint(signal, config) else ()
+        return tuple(word for word in named if word != "none")
+    # Feedback follows its spans to the collector that OTLP's defaults mean.
+    follows = signal == "logs" and "otlp" in _named("traces")
+    return ("otlp",) if follows or has_endpoint(signal, config) else ()
+
+
+def _named(signal: Signal) -> list[str]:
+    words = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").split(",")
+    return [word for word in (part.strip().lower() for part in words) if word]
 
 
 def has_endpoint(signal: Signal, config: Config) -> bool:
@@ -31,7 +38,7 @@ def has_endpoint(signal: Signal, config: Config) -> bool:
 
 def is_silenced(signal: Signal) -> bool:
     """Whether `OTEL_<SIGNAL>_EXPORTER=none` says that this signal goes nowhere."""
-    return os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip().lower() == "none"
+    return _named(signal) == ["none"]
 
 
 def exporters(signal: Signal, config: Config) -> list[Any]:
@@ -51,7 +58,9 @@ def _make(word: str, signal: Signal, config: Config) -> Any:
 
         found = list(entry_points(group=f"opentelemetry_{signal}_exporter", name=word))
         if not found:
-            raise LookupError(f"nothing installed is called that; OTEL_{signal.upper()}_EXPORTER takes otlp, console, none")
+            raise LookupError(
+                f"nothing installed is called that; OTEL_{signal.upper()}_EXPORTER takes otlp, console, none"
+            )
         return found[0].load()()
     protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or config.protocol
     return _otlp_class(signal, protocol)(**_arguments(signal, protocol, config))
@@ -92,8 +101,9 @@ def _arguments(signal: Signal, protocol: str, config: Config) -> dict[str, Any]:
     if protocol == "grpc" and str(config.endpoint or "").startswith("http://"):
         arguments["insecure"] = True
     if config.headers and not _from_environment("headers", config):
-        pairs = (pair.partition("=") for pair in config.headers.split(","))
-        arguments["headers"] = {key.strip().lower(): value.strip() for key, _, value in pairs}
+        from opentelemetry.util.re import parse_env_headers
+
+        arguments["headers"] = parse_env_headers(config.headers, liberal=True)
     return arguments
 
 
@@ -107,6 +117,8 @@ def _from_environment(name: str, config: Config) -> bool:
 
 class SpanSink:
     """Sends spans through one of the SDK's span exporters."""
+
+    carries: Literal["spans", "events"] = "spans"
 
     def __init__(self, exporter: Any) -> None:
         self.name = f"traces_{type(exporter).__name__}"
@@ -128,6 +140,8 @@ class SpanSink:
 
 class EventSink:
     """Sends feedback and other events through one of the SDK's log exporters."""
+
+    carries: Literal["spans", "events"] = "events"
 
     def __init__(self, exporter: Any) -> None:
         self.name = f"logs_{type(exporter).__name__}"
@@ -154,7 +168,7 @@ class quiet:  # noqa: N801 - used as a statement
     They print a warning for every attempt and an error for every batch; we say it once a minute, in one line.
     """
 
-    _threads: set[int] = set()
+    _threads: ClassVar[set[int]] = set()
     _installed = False
 
     def __enter__(self) -> None:

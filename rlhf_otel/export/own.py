@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import math
-import os
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,13 +13,13 @@ from rlhf_otel.config import DEFAULT_STORE
 from rlhf_otel.export import otlp
 from rlhf_otel.export.items import EndedSpan, Event, feedback_of, interaction_of
 from rlhf_otel.export.local import StoreSink
-from rlhf_otel.export.worker import Sink, Worker
+from rlhf_otel.export.worker import Limits, Worker
 
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
+    from rlhf_otel.export.outbox import Sink
+    from rlhf_otel.export.readings import Metrics
     from rlhf_otel.records import Interaction
-
-_METRIC_INTERVAL_S = 60.0
 
 
 class OwnProviders:
@@ -31,21 +28,21 @@ class OwnProviders:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.made_tracer_provider: Any = None
-        self.made_meter_provider: Any = None
+        self.is_bypassed = False
         self._lock = threading.RLock()
         self._joined: Any = None
-        self._metrics_due = 0.0
-        self._dropped = False
+        self._metrics: Metrics | None = None
         path = store_path(config)
         self.store_sink = None if path is None else StoreSink(path)
         self._event_store_sink = self.store_sink
         self.worker = Worker(
             self._make_sinks,
             self._prepare,
-            queue_size=config.queue_size,
-            batch_size=config.batch_size,
-            delay_s=config.batch_delay_ms / 1000,
-            between=self._export_metrics,
+            spans=Limits(config.queue_size, config.batch_size, config.batch_delay_ms / 1000),
+            events=Limits(
+                config.feedback_queue_size, config.feedback_batch_size, config.feedback_batch_delay_ms / 1000
+            ),
+            readings=self,
         )
 
     # --- The providers --------------------------------------------------------------------------------------------
@@ -58,7 +55,7 @@ class OwnProviders:
         with self._lock:
             if self.made_tracer_provider is None:
                 provider = TracerProvider(sampler=self._sampler(), resource=self.resource, shutdown_on_exit=False)
-                provider.add_span_processor(self.processor)  # type: ignore[arg-type]
+                provider.add_span_processor(self.processor)
                 self.made_tracer_provider = provider
             return self.made_tracer_provider
 
@@ -77,22 +74,32 @@ class OwnProviders:
         from rlhf_otel.export.processors import EventFeed
 
         provider = LoggerProvider(resource=self.resource, shutdown_on_exit=False)
-        provider.add_log_record_processor(EventFeed(self.worker))  # type: ignore[arg-type]
+        provider.add_log_record_processor(EventFeed(self.worker))
         return provider
 
     @functools.cached_property
     def meter_provider(self) -> Any:
         """Only where metrics have somewhere to go; None otherwise. Collected by the export thread."""
-        exporters = otlp.exporters("metrics", self.config) if otlp.wanted_exporters("metrics", self.config) else []
-        if not exporters:
+        if not otlp.wanted_exporters("metrics", self.config):
             return None
-        from opentelemetry.sdk.metrics import MeterProvider
-        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+        from rlhf_otel.export.readings import Metrics
 
-        readers = [PeriodicExportingMetricReader(e, export_interval_millis=math.inf) for e in exporters]
-        provider = MeterProvider(readers, resource=self.resource, shutdown_on_exit=False)
-        self.made_meter_provider = provider
-        return provider
+        self._metrics = Metrics(self.resource, lambda: otlp.exporters("metrics", self.config))
+        return self._metrics.provider
+
+    def measured(self) -> None:
+        """Says that something was measured, which the export thread may have to be told."""
+        if self._metrics is not None and self._metrics.measured() and not self.worker.is_current_thread:
+            self.worker.wake()
+
+    def due_in(self) -> float | None:
+        """Seconds until metrics are exported; None where there is nothing to export."""
+        return None if self._metrics is None else self._metrics.due_in()
+
+    def export(self) -> None:
+        """Exports what has been measured."""
+        if self._metrics is not None:
+            self._metrics.export()
 
     @functools.cached_property
     def resource(self) -> Any:
@@ -116,10 +123,10 @@ class OwnProviders:
 
     def is_sole_owner_of(self, span: Any) -> bool:
         """Whether `span` comes from our provider and nobody else listens to that."""
-        provider = self.made_tracer_provider
-        if provider is None or getattr(span, "_span_processor", None) is not provider._active_span_processor:
+        active: Any = getattr(self.made_tracer_provider, "_active_span_processor", None)
+        if active is None or not hasattr(span, "_span_processor"):
             return False
-        return len(provider._active_span_processor._span_processors) == 1
+        return span._span_processor is active and len(active._span_processors) == 1
 
     def final(self, span: Any, interaction: Interaction, attributes: dict[str, Any]) -> EndedSpan:
         """The ended `span` with its final attributes."""
@@ -135,17 +142,9 @@ class OwnProviders:
         )  # fmt: skip
         return EndedSpan(readable, replace(interaction, resource=dict(span.resource.attributes)))
 
-    def mark_drop(self) -> None:
-        """Says that the interaction that the export thread is working on shall not leave."""
-        self._dropped = True
-
-    def take_drop(self) -> bool:
-        """Whether that was said since the last time it was asked."""
-        dropped, self._dropped = self._dropped, False
-        return dropped
-
     def join(self, foreign: Any) -> None:
-        """Adds the embedded store to a foreign provider, where the setting asks for a store."""
+        """Takes notice of a foreign provider, and adds the embedded store to it where the setting asks for a store."""
+        self.is_bypassed = not self.config.store
         if self._joined is foreign or not self.config.store or not hasattr(foreign, "add_span_processor"):
             return
         from rlhf_otel.export.processors import SpanFeed
@@ -168,10 +167,11 @@ class OwnProviders:
 
     def _event_store(self) -> StoreSink | None:
         """The store; also where feedback would otherwise have nowhere to go."""
-        if self._event_store_sink is None and not otlp.wanted_exporters("logs", self.config):
-            if not otlp.is_silenced("logs"):
-                hooks.say("feedback", "no backend takes log events, so feedback is kept in %s", DEFAULT_STORE)
-                self._event_store_sink = StoreSink(DEFAULT_STORE, feedback_only=True)
+        unwanted = otlp.is_silenced("logs") or otlp.wanted_exporters("logs", self.config)
+        if self._event_store_sink is None and not unwanted:
+            self._event_store_sink = StoreSink(DEFAULT_STORE, feedback_only=True)
+        if self._event_store_sink is not None and (self.store_sink is None or self.is_bypassed):
+            hooks.say("feedback", "no backend takes log events, so feedback is kept in %s", self._event_store_sink.path)
         return self._event_store_sink
 
     def _prepare(self, item: Any) -> Any:
@@ -183,19 +183,6 @@ class OwnProviders:
             return finalize(payload)
         interaction = interaction_of(payload)
         return EndedSpan(payload, interaction, local_only=kind == "local")
-
-    def _export_metrics(self) -> None:
-        if self.made_meter_provider is None or time.monotonic() < self._metrics_due:
-            return
-        interval = os.environ.get("OTEL_METRIC_EXPORT_INTERVAL", "")
-        self._metrics_due = time.monotonic() + (float(interval) / 1000 if interval.isdigit() else _METRIC_INTERVAL_S)
-        self.flush_metrics()
-
-    def flush_metrics(self) -> None:
-        """Exports what has been measured."""
-        if self.made_meter_provider is not None:
-            with otlp.quiet():
-                self.made_meter_provider.force_flush()
 
 
 def store_path(config: Config) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 processors: list[hooks.Processor] = []
 """The user's, in the order in which they were added."""
+
+_dropped: ContextVar[str] = ContextVar("rlhf_otel_dropped", default="")
 
 
 def add_processor(processor: hooks.Processor) -> Callable[[], None]:
@@ -56,6 +59,7 @@ class Pipeline:
                 interaction = self._run(step, interaction, deferred) or interaction
             except hooks.Drop:
                 hooks.counters["dropped_by_processor"] += 1
+                _dropped.set(interaction.span_id)
                 return without_content(interaction), True
             except Exception as error:  # noqa: BLE001 - a processor is foreign code
                 hooks.fault(f"the processor {getattr(step, '__name__', step)!r} raised; content is withheld", error)
@@ -68,14 +72,19 @@ class Pipeline:
 
     @staticmethod
     def _run(step: hooks.Processor, interaction: Interaction, deferred: bool) -> Interaction | None:
-        result = step(interaction)
+        result: Any = step(interaction)
         if not inspect.isawaitable(result):
-            return result
+            return result  # type: ignore[no-any-return]
         if deferred:
-            return asyncio.run(_awaited(result))
+            return asyncio.run(_awaited(result))  # type: ignore[no-any-return]
         if inspect.iscoroutine(result):
             result.close()
         raise TypeError("it is asynchronous, which only works where the work is done on the export thread")
+
+
+def was_dropped(span_id: str) -> bool:
+    """Whether the interaction that went through the pipeline last, on this thread, is this one and was dropped."""
+    return _dropped.get() == span_id
 
 
 async def _awaited(result: Any) -> Any:

@@ -57,7 +57,7 @@ class EventFeed(LogRecordProcessor):
             instrumentation_scope=log_record.instrumentation_scope,
             limits=log_record.limits,
         )
-        self._worker.put(("event", record, None))
+        self._worker.put_event(("event", record, None))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Delivers what was emitted; keeps the time and tells the truth."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import config as settings
@@ -37,10 +39,12 @@ def configure(config: Config) -> Telemetry | None:
             from rlhf_otel.export.own import OwnProviders
             from rlhf_otel.export.telemetry import Telemetry
 
+            if config.log_level is not None:
+                hooks.log_to_stderr(config.log_level)
             _telemetry = Telemetry(config, _pipeline(config), OwnProviders(config))
             hooks.telemetry = _telemetry
             hooks.locate = lambda span_id: _telemetry.find(span_id=span_id) if _telemetry is not None else None
-            _register_exit(config)
+            _register_exit()
     return _telemetry
 
 
@@ -100,18 +104,28 @@ def flush(timeout: float = 1.0) -> bool:
     """
     if _telemetry is None:
         return True
+    until = time.monotonic() + timeout
     delivered = _telemetry.own.worker.flush(timeout)
-    return _flush_foreign(timeout) and delivered
+    return _flush_foreign(max(0.0, until - time.monotonic())) and delivered
 
 
 def _flush_foreign(timeout: float) -> bool:
-    """Asks the application's own provider as well; its answer is as good as that provider is."""
+    """Asks the application's own provider as well; its answer is as good as that provider is.
+
+    On a thread of its own, because the SDK's batch processor does not keep to the time that it is given.
+    """
     if _telemetry is None or not _telemetry.is_foreign:
         return True
     from opentelemetry import trace
 
     force_flush = getattr(trace.get_tracer_provider(), "force_flush", None)
-    return bool(force_flush(int(timeout * 1000))) if force_flush is not None else True
+    if force_flush is None:
+        return True
+    answers: list[bool] = []
+    asking = threading.Thread(target=lambda: answers.append(bool(force_flush(int(timeout * 1000)))), daemon=True)
+    asking.start()
+    asking.join(timeout)
+    return answers == [True]
 
 
 def shutdown(timeout: float = 3.0) -> bool:
@@ -120,20 +134,9 @@ def shutdown(timeout: float = 3.0) -> bool:
     with _lock:
         if _telemetry is None:
             return True
-        delivered = flush_metrics_and_close(timeout)
+        delivered = _telemetry.own.worker.close(timeout)
         _telemetry = hooks.telemetry = hooks.locate = None
     return delivered
-
-
-def flush_metrics_and_close(timeout: float) -> bool:
-    """The last delivery: metrics first, then the queue, then the sinks are let go of."""
-    assert _telemetry is not None
-    own = _telemetry.own
-    if own.made_meter_provider is not None:
-        bounded = threading.Thread(target=own.flush_metrics, name="rlhf-otel-metrics", daemon=True)
-        bounded.start()
-        bounded.join(timeout / 2)
-    return own.worker.close(timeout)
 
 
 def flush_at_exit() -> None:
@@ -142,14 +145,35 @@ def flush_at_exit() -> None:
         return
     if hooks.before_exit is not None:
         hooks.before_exit()
-    flush_metrics_and_close(_telemetry.config.exit_timeout)
+    _telemetry.own.worker.close(_telemetry.config.exit_timeout)
 
 
-def _register_exit(config: Config) -> None:
+def _register_exit() -> None:
+    """Delivers at the end of this process and of its forks."""
     global _exit_registered
-    if not _exit_registered:
-        _exit_registered = True
-        atexit.register(flush_at_exit)
+    if _exit_registered:
+        return
+    _exit_registered = True
+    # The exporters need this module, and Python does not let it be imported for the first time at the very end.
+    import concurrent.futures.thread  # noqa: F401
+
+    atexit.register(flush_at_exit)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_deliver_at_the_end_of_a_worker)
+
+
+def _deliver_at_the_end_of_a_worker() -> None:
+    """A child of multiprocessing leaves without the functions of atexit, and runs finalizers of its own instead."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # The registry of finalizers is emptied when the child begins; what runs right after that puts ours in.
+        util.register_after_fork(flush_at_exit, _add_finalizer)
+
+
+def _add_finalizer(function: Any) -> None:
+    from multiprocessing.util import Finalize
+
+    Finalize(None, function, exitpriority=0)
 
 
 def _pipeline(config: Config) -> Any:

@@ -17,7 +17,7 @@ from rlhf_otel import __version__, codec, handles, hooks, semconv
 from rlhf_otel.export import limits
 from rlhf_otel.export.items import EndedSpan, Event
 from rlhf_otel.export.metrics import Instruments
-from rlhf_otel.export.pipeline import Pipeline
+from rlhf_otel.export.pipeline import Pipeline, was_dropped
 
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Interaction
 
 _SPAN_MODES, _EVENT_MODES = ("SPAN_ONLY", "SPAN_AND_EVENT"), ("EVENT_ONLY", "SPAN_AND_EVENT")
+_ARMS = 10_000
 DETAILS_EVENT = "gen_ai.client.inference.operation.details"
 
 
@@ -49,6 +50,7 @@ class ProviderTelemetry:
         self._limit = limits.effective_limit(config.max_attribute_bytes)
         self._tracer_of: tuple[Any, Any] = (None, None)
         self._instruments_of: tuple[Any, Instruments | None] = (None, None)
+        self._arms: dict[str, tuple[str | None, str | None]] = {}
 
     # --- Spans ----------------------------------------------------------------------------------------------------
 
@@ -73,17 +75,28 @@ class ProviderTelemetry:
         return self._announced(completed, dropped)
 
     def _announced(self, interaction: Interaction, dropped: bool) -> Interaction:
+        self._remember_arm(interaction)
         hooks.counters["interactions"] += 1
         hooks.counters["errors"] += interaction.status == "error"
         hooks.announce("drop" if dropped else "interaction", interaction)
         if interaction.status == "error":
             hooks.announce("error", interaction)
         hooks.logger.debug(
-            "captured %s %s in %.3f s (%s)", interaction.name, interaction.span_id, interaction.duration_s, interaction.status
+            "captured %s %s in %.3f s (%s)",
+            interaction.name,
+            interaction.span_id,
+            interaction.duration_s,
+            interaction.status,
         )
         if self.config.capture in _EVENT_MODES and not dropped:
             self._emit_details(interaction)
         return interaction
+
+    def _remember_arm(self, interaction: Interaction) -> None:
+        """Keeps model and variant of the newest calls, for the metrics of the feedback on them."""
+        self._arms[interaction.span_id] = (interaction.request_model, interaction.variant)
+        if len(self._arms) > _ARMS:
+            self._arms.pop(next(iter(self._arms)), None)
 
     def attributes(self, interaction: Interaction) -> dict[str, Any]:
         """What the span carries: everything, without the content where that goes to events alone."""
@@ -101,6 +114,10 @@ class ProviderTelemetry:
         """Records the client histograms, where there is a meter."""
         if (instruments := self._instruments()) is not None:
             instruments.measure(interaction, gaps)
+            self._measured()
+
+    def _measured(self) -> None:
+        """Something was measured."""
 
     def _instruments(self) -> Instruments | None:
         provider = self._meter()
@@ -134,13 +151,18 @@ class ProviderTelemetry:
         hooks.announce("feedback", feedback)
         hooks.logger.debug("feedback %s on %s: %s %r", feedback.id, feedback.span_id, feedback.kind, feedback.value)
         if (instruments := self._instruments()) is not None:
-            instruments.count(feedback)
+            instruments.count(feedback, *self._arms.get(feedback.span_id, (None, None)))
+            self._measured()
         return self._status(feedback)
 
     def _emit_details(self, interaction: Interaction) -> None:
         attributes = codec.interaction_attributes(interaction)
         content = {"input": interaction.input, "output": interaction.output, "system": interaction.system}
-        names = {"input": semconv.INPUT_MESSAGES, "output": semconv.OUTPUT_MESSAGES, "system": semconv.SYSTEM_INSTRUCTIONS}
+        names = {
+            "input": semconv.INPUT_MESSAGES,
+            "output": semconv.OUTPUT_MESSAGES,
+            "system": semconv.SYSTEM_INSTRUCTIONS,
+        }
         attributes.update({names[key]: list(value) for key, value in content.items() if value})
         self._log(
             DETAILS_EVENT, attributes, _target_context(interaction.trace_id, interaction.span_id), interaction.end_ns
@@ -164,7 +186,7 @@ class ProviderTelemetry:
 
 
 class Telemetry(ProviderTelemetry):
-    """The telemetry of the launcher and of `instrument()`: the application's providers where there are any, else ours."""
+    """The telemetry of the launcher and of `instrument()`: the application's providers where it has any, else ours."""
 
     def __init__(self, config: Config, pipeline: Pipeline, own: OwnProviders) -> None:
         super().__init__(config, pipeline)
@@ -198,17 +220,17 @@ class Telemetry(ProviderTelemetry):
     def _finish_deferred(self, finalize: Callable[[], Interaction], span: Any) -> EndedSpan | None:
         """On the export thread: what the ended span is exported as; None for what a processor dropped."""
         interaction = finalize()
-        if self.own.take_drop():
+        if was_dropped(interaction.span_id):
             return None
         return self.own.final(span, interaction, self.attributes(interaction))
 
     def complete(self, interaction: Interaction) -> Interaction:
         """The pipeline; on the export thread a processor may drop the whole interaction."""
-        deferred = self.own.worker.is_current_thread
-        completed, dropped = self.pipeline(interaction, deferred=deferred)
-        if dropped and deferred:
-            self.own.mark_drop()
+        completed, dropped = self.pipeline(interaction, deferred=self.own.worker.is_current_thread)
         return self._announced(completed, dropped)
+
+    def _measured(self) -> None:
+        self.own.measured()
 
     def _meter(self) -> Any:
         provider = metrics.get_meter_provider()
@@ -223,12 +245,15 @@ class Telemetry(ProviderTelemetry):
         return provider
 
     def _status(self, feedback: Feedback) -> str:
-        if not self.own.is_local:
+        if not self.own.is_local or self._loggers() is not self.own.logger_provider:
             return "sent"
-        if handles.find(feedback.span_id) is not None or self.find(span_id=feedback.span_id or None):
+        made_here = handles.find(feedback.span_id)
+        if made_here is not None and made_here.sampled and not self.own.is_bypassed:
             return "joined"
+        if feedback.span_id:
+            return "joined" if self.find(span_id=feedback.span_id) else "pending"
         ids = {"response_id": feedback.response_id, "message_id": feedback.message_id, "session": feedback.session}
-        return "joined" if any(ids.values()) and self.find(**ids) else "pending"
+        return "joined" if self.find(**ids) else "pending"
 
     def find(self, **ids: str | None) -> Any:
         """The handle of a stored interaction that goes by one of these ids; None without a store."""

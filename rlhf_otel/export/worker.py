@@ -9,77 +9,34 @@ from __future__ import annotations
 import os
 import queue
 import threading
-import time
-from collections import deque
+import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rlhf_otel import hooks
+from rlhf_otel.export.outbox import Outbox, Sink
 
-FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 1.0, 30.0
 _SLICE_S = 0.05
 
 
-class Sink(Protocol):
-    """Something that takes finished items."""
+class Readings(Protocol):
+    """What has been measured and is exported every now and then."""
 
-    name: str
+    def due_in(self) -> float | None:
+        """Seconds until the next export; None where nothing has been measured since the last one."""
 
-    def wants(self, item: Any) -> bool:
-        """Whether this kind of item belongs here."""
-
-    def send(self, items: Sequence[Any]) -> bool:
-        """Delivers `items`; True only when they were acknowledged."""
-
-    def close(self) -> None:
-        """Lets go of connections and files."""
+    def export(self) -> None:
+        """Exports it now. Never raises."""
 
 
-@dataclass
-class _Outbox:
-    """What one sink has not acknowledged yet."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many items may wait, how many go out at once, and how long the first one waits for company."""
 
-    sink: Sink
-    waiting: deque[Any] = field(default_factory=deque)
-    backoff_s: float = 0.0
-    not_before: float = 0.0
-
-    def deliver(self, batch_size: int, *, now: bool) -> bool:
-        """Sends what is waiting, batch by batch; True when nothing is left."""
-        while self.waiting and (now or time.monotonic() >= self.not_before):
-            batch = [self.waiting[i] for i in range(min(batch_size, len(self.waiting)))]
-            if not self._send(batch):
-                self.backoff_s = min(max(self.backoff_s * 2, FIRST_BACKOFF_S), LONGEST_BACKOFF_S)
-                self.not_before = time.monotonic() + self.backoff_s
-                break
-            self.backoff_s = self.not_before = 0.0
-            for _ in batch:
-                self.waiting.popleft()
-            hooks.counters[f"delivered_{self.sink.name}"] += len(batch)
-        return not self.waiting
-
-    def _send(self, batch: Sequence[Any]) -> bool:
-        try:
-            sent = self.sink.send(batch)
-        except Exception as error:  # noqa: BLE001 - a sink is the outside world
-            hooks.say(f"sink {self.sink.name}", "%s failed: %s; %d items wait", self.sink.name, error, len(self.waiting))
-            sent = False
-        else:
-            if not sent:
-                hooks.say(f"sink {self.sink.name}", "%s does not take data; %d items wait (the application is not "
-                          "affected)", self.sink.name, len(self.waiting))  # fmt: skip
-        hooks.counters["failed_batches"] += not sent
-        hooks.logger.debug("batch of %d to %s: %s", len(batch), self.sink.name, "ok" if sent else "failed")
-        return sent
-
-    def make_room(self, limit: int) -> int:
-        """Drops the oldest items beyond `limit`; returns how many."""
-        dropped = 0
-        while len(self.waiting) > limit:
-            self.waiting.popleft()
-            dropped += 1
-        return dropped
+    queue: int
+    batch: int
+    delay_s: float
 
 
 class _Flush:
@@ -93,58 +50,74 @@ class _Flush:
         self.close = close
 
 
+_EVENT = object()
+"""Stands in the inbox for an event, which waits in a queue of its own: spans never crowd feedback out."""
+_WAKE = object()
+
+
 class Worker:
-    """The export thread and its queue."""
+    """The export thread and its queues."""
 
     def __init__(
         self,
         make_sinks: Callable[[], Sequence[Sink]],
         prepare: Callable[[Any], Any],
         *,
-        queue_size: int,
-        batch_size: int,
-        delay_s: float,
-        between: Callable[[], None] = lambda: None,
+        spans: Limits,
+        events: Limits,
+        readings: Readings | None = None,
     ) -> None:
         """Nothing is started before the first item.
 
         Args:
             make_sinks: called once, on the export thread.
             prepare: turns a queued item into what sinks take, on the export thread; None drops it.
-            queue_size: how many items may wait; more are dropped and counted, newest in the queue, oldest in an outbox.
-            batch_size: how many items a sink gets at once.
-            delay_s: how long the first item waits for company.
-            between: called after each round and at each flush, to export metrics.
+            spans: for spans. What does not fit is dropped and counted, newest in the queue, oldest in an outbox.
+            events: for feedback and other events, the same.
+            readings: metrics, exported when they are due and at each flush.
         """
         self._make_sinks = make_sinks
         self._prepare = prepare
-        self._between = between
-        self._queue_size, self._batch_size, self._delay_s = queue_size, batch_size, delay_s
-        self._start_lock = threading.RLock()
+        self._readings = readings
+        self._spans, self._events = spans, events
         self._reset()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._reset)
+            reset = weakref.WeakMethod(self._reset)
+            os.register_at_fork(after_in_child=lambda: call() if (call := reset()) is not None else None)
 
     def _reset(self) -> None:
         """A new process has no thread and leaves what its parent had queued to its parent."""
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._event_inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._hurry = threading.Event()
         self._thread: threading.Thread | None = None
-        self._outboxes: list[_Outbox] | None = None
+        self._outboxes: list[Outbox] | None = None
         self._start_lock = threading.RLock()
+        self._lost = False
 
     # --- The application's side -----------------------------------------------------------------------------------
 
     def put(self, item: Any) -> None:
-        """Takes `item`; never blocks. What does not fit is dropped and counted."""
-        if self._inbox.qsize() >= self._queue_size:
-            hooks.counters["dropped_queue_full"] += 1
-            hooks.announce("buffer_full", item)
-            hooks.say("queue full", "the export queue is full (%d items); new spans are dropped", self._queue_size)
+        """Takes a span; never blocks. What does not fit is dropped and counted."""
+        if self._inbox.qsize() - self._event_inbox.qsize() >= self._spans.queue:
+            self._refuse(item, "span", self._spans.queue)
             return
         self._inbox.put(item)
-        if self._thread is None:
-            self._start()
+        self._ensure_thread()
+
+    def put_event(self, item: Any) -> None:
+        """Takes an event, which has a queue of its own; never blocks."""
+        if self._event_inbox.qsize() >= self._events.queue:
+            self._refuse(item, "feedback", self._events.queue)
+            return
+        self._event_inbox.put(item)
+        self._inbox.put(_EVENT)
+        self._ensure_thread()
+
+    def wake(self) -> None:
+        """Has the thread look at what is due."""
+        self._inbox.put(_WAKE)
+        self._ensure_thread()
 
     def flush(self, timeout: float) -> bool:
         """Delivers everything that was put before; True only when every sink has acknowledged all of it in time."""
@@ -164,17 +137,25 @@ class Worker:
         """Whether this is the export thread."""
         return threading.current_thread() is self._thread
 
+    def _refuse(self, item: Any, what: str, limit: int) -> None:
+        self._lost = True
+        hooks.counters["dropped_queue_full"] += 1
+        hooks.announce("buffer_full", item)
+        hooks.say(f"queue full {what}", "the export queue is full (%d items); new ones are dropped: %s", limit, what)
+
     def _ask(self, request: _Flush, timeout: float) -> bool:
-        if self._thread is None and self._inbox.empty() and not self._outboxes:
+        if self._thread is None and self._inbox.empty() and not self._outboxes and not self._lost:
             return True
         if self.is_current_thread:
             return False  # a processor or listener asked, from inside the delivery
-        self._start()
         self._inbox.put(request)
         self._hurry.set()
+        self._ensure_thread()
         return request.done.wait(timeout) and request.delivered
 
-    def _start(self) -> None:
+    def _ensure_thread(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            return
         with self._start_lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="rlhf-otel-export", daemon=True)
@@ -184,67 +165,115 @@ class Worker:
 
     def _run(self) -> None:
         while True:
-            items, requests = self._gather()
-            self._round(items, flushing=bool(requests))
-            closing = any(request.close for request in requests)
-            if closing:
-                self._close_sinks()
-            delivered = not any(outbox.waiting for outbox in self._outboxes or ())
-            if closing:
-                self._outboxes = None
+            requests: list[_Flush] = []
+            try:
+                self._cycle(requests)
+            except BaseException as error:  # noqa: BLE001 - nothing that plugged-in code raises may end the thread
+                self._report(error)
             for request in requests:
-                request.delivered = delivered
                 request.done.set()
 
-    def _gather(self) -> tuple[list[Any], list[_Flush]]:
-        """Waits for a first item or a retry that is due, then for company, then takes all there is."""
-        taken: list[Any] = []
+    @staticmethod
+    def _report(error: BaseException) -> None:
         try:
-            taken.append(self._inbox.get(timeout=self._until_retry()))
+            hooks.fault("the export thread", error)
+        except BaseException:  # noqa: BLE001 - strict raises it again, where nobody is to catch it
+            hooks.logger.debug("the export thread goes on", exc_info=error)
+
+    def _cycle(self, requests: list[_Flush]) -> None:
+        """One round: waits for work, prepares it, delivers it, and answers those who asked for a flush."""
+        items = self._gather(requests)
+        outboxes = self._sinks() if items or self._outboxes else []
+        self._sort(items, outboxes)
+        if requests:
+            # Preparing a call may have made events of its own; a flush includes them.
+            self._sort(self._take(requests), self._sinks() if self._outboxes else outboxes)
+        self._deliver(self._outboxes or outboxes, now=bool(requests))
+        self._export_readings(now=bool(requests))
+        delivered = not any(outbox.waiting for outbox in self._outboxes or ()) and not self._lost
+        if any(request.close for request in requests):
+            self._close_sinks()
+        if requests:
+            self._lost = False
+            hooks.announce("flush")
+        for request in requests:
+            request.delivered = delivered
+
+    def _gather(self, requests: list[_Flush]) -> list[Any]:
+        """Waits for a first item or for what falls due, then for company, then takes all there is."""
+        try:
+            first = self._inbox.get(timeout=self._until_due())
         except queue.Empty:
-            return [], []
-        waited = 0.0
-        while waited < self._delay_s and self._inbox.qsize() < self._batch_size and not isinstance(taken[0], _Flush):
-            if self._hurry.wait(min(_SLICE_S, self._delay_s - waited)):
+            return []
+        items: list[Any] = []
+        self._sort_out(first, items, requests)
+        waited, delay = 0.0, self._events.delay_s if first is _EVENT else self._spans.delay_s
+        while items and not requests and waited < delay and self._inbox.qsize() < self._spans.batch:
+            if self._event_inbox.qsize() >= self._events.batch or self._hurry.wait(min(_SLICE_S, delay - waited)):
                 break
             waited += _SLICE_S
         self._hurry.clear()
-        while not self._inbox.empty():
-            taken.append(self._inbox.get())
-        return [t for t in taken if not isinstance(t, _Flush)], [t for t in taken if isinstance(t, _Flush)]
+        return items + self._take(requests)
 
-    def _until_retry(self) -> float | None:
-        due = [outbox.not_before for outbox in self._outboxes or () if outbox.waiting]
-        return max(0.0, min(due) - time.monotonic()) if due else None
+    def _take(self, requests: list[_Flush]) -> list[Any]:
+        """Everything that is in the inbox now."""
+        items: list[Any] = []
+        for _ in range(self._inbox.qsize()):
+            self._sort_out(self._inbox.get(), items, requests)
+        return items
 
-    def _round(self, items: list[Any], *, flushing: bool) -> None:
-        outboxes = self._sinks() if items or self._outboxes else []
+    def _sort_out(self, taken: Any, items: list[Any], requests: list[_Flush]) -> None:
+        if isinstance(taken, _Flush):
+            requests.append(taken)
+        elif taken is not _WAKE:
+            items.append(self._event_inbox.get() if taken is _EVENT else taken)
+
+    def _until_due(self) -> float | None:
+        due = [outbox.due_in() for outbox in self._outboxes or () if outbox.waiting]
+        if self._readings is not None and (readings := self._readings.due_in()) is not None:
+            due.append(readings)
+        return min(due, default=None)
+
+    def _sort(self, items: Sequence[Any], outboxes: Sequence[Outbox]) -> None:
         for item in items:
             try:
                 prepared = self._prepare(item)
-            except Exception as error:  # noqa: BLE001 - one broken item must not stop the rest
-                hooks.fault("preparing a span for export", error)
+            except BaseException as error:  # noqa: BLE001 - one broken item must not stop the rest
+                self._lost = True
+                self._report(error)
                 continue
             for outbox in outboxes:
                 if prepared is not None and outbox.sink.wants(prepared):
                     outbox.waiting.append(prepared)
-        for outbox in outboxes:
-            outbox.deliver(self._batch_size, now=flushing)
-            if dropped := outbox.make_room(self._queue_size):
-                hooks.counters["dropped_undelivered"] += dropped
-                hooks.announce("drop", dropped)
-        self._between()
-        if flushing:
-            hooks.announce("flush")
 
-    def _sinks(self) -> list[_Outbox]:
+    def _deliver(self, outboxes: Sequence[Outbox], *, now: bool) -> None:
+        for outbox in outboxes:
+            dropped = outbox.deliver(now=now)
+            dropped += outbox.make_room()
+            if dropped:
+                self._lost = True
+                hooks.announce("drop", dropped)
+
+    def _export_readings(self, *, now: bool) -> None:
+        due = self._readings.due_in() if self._readings is not None else None
+        if due is not None and (now or due <= 0):
+            self._readings.export()  # type: ignore[union-attr]
+
+    def _sinks(self) -> list[Outbox]:
         if self._outboxes is None:
-            self._outboxes = [_Outbox(sink) for sink in self._make_sinks()]
+            self._outboxes = [self._outbox(sink) for sink in self._make_sinks()]
         return self._outboxes
 
+    def _outbox(self, sink: Sink) -> Outbox:
+        limits = self._events if getattr(sink, "carries", "spans") == "events" else self._spans
+        return Outbox(sink, limits.queue, limits.batch)
+
     def _close_sinks(self) -> None:
+        """Lets go of the sinks; an outbox that still has something waiting is given up, which counts as a drop."""
         for outbox in self._outboxes or ():
+            hooks.counters["dropped_undelivered"] += len(outbox.waiting)
             try:
                 outbox.sink.close()
             except Exception as error:  # noqa: BLE001 - a sink is the outside world
                 hooks.fault(f"closing {outbox.sink.name}", error)
+        self._outboxes = None
