@@ -10,6 +10,6 @@ from rlhf_otel.feedback.api import (
     retract,
     signal,
 )
-from rlhf_otel.feedback.targets import FeedbackError
+from rlhf_otel.feedback.checks import FeedbackError
 
 __all__ = ["FeedbackError", "FeedbackRef", "arecord", "correct", "prefer", "rank", "record", "retract", "signal"]

@@ -7,24 +7,18 @@ CLI) raises `FeedbackError` instead. Nothing is sent on the caller's thread.
 from __future__ import annotations
 
 import functools
-import math
-import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 from rlhf_otel import hooks
-from rlhf_otel.feedback import signals
-from rlhf_otel.feedback.targets import FeedbackError, span_id_of, target_of
-from rlhf_otel.records import FEEDBACK_KINDS, Feedback, FeedbackKind
+from rlhf_otel.feedback import checks, signals
+from rlhf_otel.feedback.checks import FeedbackError
+from rlhf_otel.feedback.targets import span_id_of, target_of
+from rlhf_otel.records import Feedback, FeedbackKind
 
 P = ParamSpec("P")
 DEFAULT_NAME = "user_feedback"
-SOURCES = ("end_user", "annotator", "builder", "agent")
-ANNOTATOR_KINDS = ("HUMAN", "LLM", "CODE")
-LONGEST_TEXT = 100_000
-"""Characters of a comment or a correction; a longer one is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +106,17 @@ def record(
     fields = target_of(
         target, span_id=span_id, trace_id=trace_id, response_id=response_id, message=message, session=session
     )
-    kind = _checked_kind(kind, value, scale, comment)
-    _check_value(kind, value, scale)
+    value = checks.plain(label if value is None else value)
+    kind = checks.kind_of(kind, value, scale, comment)
+    ends = checks.scale_of(scale)
+    value = checks.value_of(kind, value, ends)
+    if label is None and kind == "categorical":
+        label = value
     return _emit(
-        kind=kind,
-        name=name or (DEFAULT_NAME if kind != "comment" else "comment"),
-        value=value,
-        scale=None if scale is None else (float(scale[0]), float(scale[1])),
-        label=label if label is not None else value if kind == "categorical" else None,
-        comment=_text(comment, "comment"),
-        rater=rater,
-        id=id or str(uuid.uuid4()),
-        source=_word(source, SOURCES, "source"),
-        annotator_kind=_word(annotator_kind, ANNOTATOR_KINDS, "annotator_kind"),
-        step=step,
-        range=None if range is None else (int(range[0]), int(range[1])),
-        metadata=dict(metadata or {}),
-        time_ns=time_ns or time.time_ns(),
-        **fields,
-    )
+        kind=kind, name=name or (DEFAULT_NAME if kind != "comment" else "comment"), value=value, scale=ends,
+        label=label, comment=comment, rater=rater, id=id, source=source, annotator_kind=annotator_kind, step=step,
+        range=range, metadata=metadata, time_ns=time_ns, **fields,
+    )  # fmt: skip
 
 
 async def arecord(target: Any = None, value: Any = None, **kwargs: Any) -> FeedbackRef | None:
@@ -145,9 +131,9 @@ def correct(target: Any = None, text: str = "", *, name: str = "correction", **k
 
 @_never_raises
 def _correct(target: Any, text: str, **kwargs: Any) -> FeedbackRef:
-    if not text:
+    if not (checks.text(text, "correction") or "").strip():
         raise FeedbackError("the correction is empty; pass the ideal answer as text")
-    return _special(target, "correction", correction=_text(text, "correction"), **kwargs)
+    return _special(target, "correction", correction=text, **kwargs)
 
 
 def signal(target: Any = None, word: str = "", *, value: float | None = None, **kwargs: Any) -> FeedbackRef | None:
@@ -164,10 +150,8 @@ def signal(target: Any = None, word: str = "", *, value: float | None = None, **
 
 @_never_raises
 def _signal(target: Any, word: str, value: float | None, **kwargs: Any) -> FeedbackRef:
-    _word(word, tuple(signals.SCORES), "signal")
-    score = signals.SCORES[word] if value is None else value
-    if score is not None:
-        _check_value("score", score, None)
+    checks.word(word, tuple(signals.SCORES), "signal")
+    score = signals.SCORES[word] if value is None else checks.value_of("score", checks.plain(value), None)
     return _special(target, "signal", signal=word, value=score, name=kwargs.pop("name", word), **kwargs)
 
 
@@ -187,17 +171,17 @@ def prefer(
     better, worse = span_id_of(chosen), span_id_of(rejected)
     if better == worse:
         raise FeedbackError(f"chosen and rejected are the same answer ({better})")
-    if margin is not None and not math.isfinite(margin):
-        raise FeedbackError(f"margin is {margin}; a finite number is expected")
     if position is not None:
-        _word(position, ("chosen", "rejected"), "position")
-    fields = {"chosen": better, "rejected": worse, "margin": margin, "position": position}
+        checks.word(position, ("chosen", "rejected"), "position")
+    fields = {"chosen": better, "rejected": worse, "margin": checks.finite(margin, "margin"), "position": position}
     return _special(chosen, "preference", name=kwargs.pop("name", "preference"), **fields, **kwargs)
 
 
 @_never_raises
 def rank(targets: Sequence[Any], **kwargs: Any) -> FeedbackRef:
     """Records an order of answers, the best first. Keywords as for `record`."""
+    if isinstance(targets, str) or not isinstance(targets, Sequence):
+        raise FeedbackError(f"a ranking takes a list of answers, not {type(targets).__name__}")
     if len(targets) < 2:
         raise FeedbackError(f"a ranking takes at least two answers, not {len(targets)}")
     order = [span_id_of(target) for target in targets]
@@ -216,73 +200,24 @@ def retract(id: str, *, rater: str | None = None) -> FeedbackRef:
     """
     if not id:
         raise FeedbackError("retract takes the id of the feedback, as `record` returned it")
-    own_id = f"{id}:retraction"
-    return _emit(id=own_id, name=DEFAULT_NAME, kind="retraction", time_ns=time.time_ns(), retracts=id, rater=rater)
+    return _emit(id=f"{id}:retraction", name=DEFAULT_NAME, kind="retraction", retracts=str(id), rater=rater)
 
 
 def _special(target: Any, kind: FeedbackKind, **fields: Any) -> FeedbackRef:
     """A feedback whose value is in fields of its own."""
     ids = {key: fields.pop(key, None) for key in ("span_id", "trace_id", "response_id", "message", "session")}
-    fields["metadata"] = dict(fields.get("metadata") or {})
-    fields["comment"] = _text(fields.get("comment"), "comment")
-    fields["id"] = fields.get("id") or str(uuid.uuid4())
-    fields["time_ns"] = fields.get("time_ns") or time.time_ns()
     return _emit(kind=kind, **fields, **target_of(target, **ids))
 
 
 def _emit(**fields: Any) -> FeedbackRef:
+    """Checks what every kind may have, and sends it on its way."""
     if hooks.telemetry is None:
         raise FeedbackError("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "
                             "rlhf_otel.instrument() first")  # fmt: skip
     try:
-        feedback = Feedback(**fields)
+        feedback = Feedback(**checks.common(fields))
     except TypeError as error:
         raise FeedbackError(f"a feedback of this kind takes no such argument ({error})") from None
     status = hooks.telemetry.emit(feedback)
     named = ("span_id", "trace_id", "response_id", "message_id", "session")
     return FeedbackRef(feedback.id, {key: value for key in named if (value := getattr(feedback, key))}, status)
-
-
-def _checked_kind(kind: Any, value: Any, scale: Any, comment: Any) -> FeedbackKind:
-    if kind is not None:
-        _word(kind, FEEDBACK_KINDS, "kind")
-        return kind  # type: ignore[no-any-return]
-    if value is None:
-        if comment is None:
-            raise FeedbackError("the feedback says nothing: pass a value or a comment")
-        return "comment"
-    if isinstance(value, bool):
-        return "binary"
-    if isinstance(value, int | float):
-        return "score" if scale is None else "rating"
-    return "categorical" if isinstance(value, str) else "custom"
-
-
-def _check_value(kind: str, value: Any, scale: Any) -> None:
-    """A number has to be finite and within its scale."""
-    if kind not in ("rating", "score"):
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise FeedbackError(f"the value of a {kind} is {value!r}; a finite number is expected")
-    low, high = scale or (0.0, 1.0)
-    if not low < high:
-        raise FeedbackError(f"scale is {scale}; the lowest and the highest value are expected, in this order")
-    if not low <= value <= high:
-        hint = "" if scale else "; pass scale=(lowest, highest) for another one"
-        raise FeedbackError(f"{value} is outside its scale of {low:g} to {high:g}{hint}")
-
-
-def _word(value: Any, allowed: Sequence[str], what: str) -> str:
-    if value not in allowed:
-        raise FeedbackError(f"{what} is {value!r}; it is one of {', '.join(allowed)}")
-    return str(value)
-
-
-def _text(value: Any, what: str) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise FeedbackError(f"the {what} is {type(value).__name__}; text is expected")
-    if len(value) > LONGEST_TEXT:
-        raise FeedbackError(f"the {what} has {len(value)} characters; at most {LONGEST_TEXT} are taken")
-    return value

@@ -6,15 +6,13 @@ import re
 from typing import Any
 
 from rlhf_otel import handles, hooks
+from rlhf_otel.feedback.checks import FeedbackError
 from rlhf_otel.records import Handle
 
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
-
-
-class FeedbackError(ValueError):
-    """A feedback that cannot be taken as it is; the message says what was given and what is expected."""
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_LIKE_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]*-[0-9a-f]*(-[0-9a-f]*)?")
 
 
 def target_of(target: Any, **ids: Any) -> dict[str, Any]:
@@ -27,12 +25,10 @@ def target_of(target: Any, **ids: Any) -> dict[str, Any]:
     Raises:
         FeedbackError: an id is malformed, or nothing names a target.
     """
-    if isinstance(target, str) and (match := _TRACEPARENT.fullmatch(target.lower())):
-        target = (match[1], match[2])
-    if isinstance(target, tuple) and len(target) == 2:
+    if isinstance(target, str):
+        ids.update(_ids_in(target))
+    elif isinstance(target, tuple) and len(target) == 2:
         ids["trace_id"], ids["span_id"] = target
-    elif isinstance(target, str):
-        ids["span_id" if _looks_like_span_id(target) else "response_id"] = target
     elif isinstance(target, int):
         ids["span_id"] = target
     elif target is not None:
@@ -42,6 +38,18 @@ def target_of(target: Any, **ids: Any) -> dict[str, Any]:
                                 "traceparent or a response id")  # fmt: skip
         return _fields(found)
     return _by_ids(**ids)
+
+
+def _ids_in(text: str) -> dict[str, str]:
+    """What a text names: a traceparent, a span id or a response id."""
+    text = text.strip()
+    if match := _TRACEPARENT.fullmatch(text.lower()):
+        return {"trace_id": match[1], "span_id": match[2]}
+    if handles.find(text) is not None:
+        return {"response_id": text}
+    if _LIKE_TRACEPARENT.fullmatch(text.lower()):
+        raise FeedbackError(f"{text!r} is not a traceparent: 00-<32 hex digits>-<16 hex digits>-01 is expected")
+    return {"span_id" if _looks_like_span_id(text) else "response_id": text}
 
 
 def _by_ids(
@@ -90,7 +98,7 @@ def span_id_of(target: Any) -> str:
 
 def _looks_like_span_id(text: str) -> bool:
     """Hex alone is meant as a span id, even of the wrong length: a response id has a prefix with other letters."""
-    return bool(re.fullmatch(r"(0x)?[0-9a-fA-F]+", text.strip())) or text.strip() == ""
+    return bool(re.fullmatch(r"(0x)?[0-9a-fA-F]*", text))
 
 
 def _fields(found: Handle) -> dict[str, Any]:

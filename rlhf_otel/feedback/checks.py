@@ -1,0 +1,165 @@
+"""What a feedback may hold: everything that the verbs are given is checked here, before anything is sent."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from rlhf_otel.records import FEEDBACK_KINDS, FeedbackKind
+
+SOURCES = ("end_user", "annotator", "builder", "agent")
+ANNOTATOR_KINDS = ("HUMAN", "LLM", "CODE")
+LONGEST_TEXT = 100_000
+"""Characters of a comment or a correction; a longer one is refused."""
+_VERBS = {
+    "correction": "correct",
+    "preference": "prefer",
+    "ranking": "rank",
+    "signal": "signal",
+    "retraction": "retract",
+}
+
+
+class FeedbackError(ValueError):
+    """A feedback that cannot be taken as it is; the message says what was given and what is expected."""
+
+
+def plain(value: Any) -> Any:
+    """`value` as Python's own number where it is a number of another library."""
+    if isinstance(value, bool | int | float) or not isinstance(value, numbers.Real):
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def kind_of(kind: Any, value: Any, scale: Any, comment: Any) -> FeedbackKind:
+    """The kind that was given, or the one that `value` tells."""
+    if kind in _VERBS:
+        raise FeedbackError(f"a {kind} has a verb of its own: feedback.{_VERBS[kind]}")
+    if value is None and not comment:
+        raise FeedbackError("the feedback says nothing: pass a value or a comment")
+    if kind is not None:
+        return cast("FeedbackKind", word(kind, FEEDBACK_KINDS, "kind"))
+    if value is None:
+        return "comment"
+    if isinstance(value, bool):
+        return "binary"
+    if isinstance(value, int | float):
+        return "score" if scale is None else "rating"
+    return "categorical" if isinstance(value, str) else "custom"
+
+
+def scale_of(scale: Any) -> tuple[float, float] | None:
+    """The lowest and the highest value."""
+    if scale is None:
+        return None
+    try:
+        low, high = (float(end) for end in scale)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise FeedbackError(f"scale is {scale!r}; the lowest and the highest value are expected, as in (1, 5)")
+    return low, high
+
+
+def value_of(kind: str, value: Any, scale: tuple[float, float] | None) -> Any:
+    """`value`, which fits its kind: a thumb is yes or no, a word is a word, a number lies within its scale."""
+    if kind == "binary":
+        if not isinstance(value, int) or value not in (0, 1):
+            raise FeedbackError(f"the value of a binary feedback is {value!r}; True or False is expected")
+        return bool(value)
+    if kind == "categorical" and not (isinstance(value, str) and value):
+        raise FeedbackError(f"the value of a categorical feedback is {value!r}; a word is expected")
+    if kind == "comment" and value is not None:
+        raise FeedbackError(f"a comment has no value, and {value!r} was given; leave the kind out to have both")
+    if kind in ("rating", "score"):
+        _check_number(kind, value, scale)
+    return value
+
+
+def _check_number(kind: str, value: Any, scale: tuple[float, float] | None) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise FeedbackError(f"the value of a {kind} is {value!r}; a finite number is expected")
+    low, high = scale or (0.0, 1.0)
+    if not low <= value <= high:
+        hint = "" if scale else "; pass scale=(lowest, highest) for another one"
+        raise FeedbackError(f"{value} is outside its scale of {low:g} to {high:g}{hint}")
+
+
+def common(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """`fields` with everything checked and filled in that feedback of every kind may have."""
+    named = {name: str(value) for name in ("name", "label", "rater") if (value := fields.get(name)) is not None}
+    return {
+        **fields,
+        **named,
+        "id": str(fields.get("id") or uuid.uuid4()),
+        "comment": text(fields.get("comment"), "comment") or None,
+        "source": word(fields.get("source", "end_user"), SOURCES, "source"),
+        "annotator_kind": word(fields.get("annotator_kind", "HUMAN"), ANNOTATOR_KINDS, "annotator_kind"),
+        "step": _step(fields.get("step")),
+        "range": _range(fields.get("range")),
+        "metadata": _metadata(fields.get("metadata")),
+        "time_ns": _time(fields.get("time_ns")),
+    }
+
+
+def word(value: Any, allowed: Sequence[str], what: str) -> str:
+    """`value`, which is one of `allowed`."""
+    if value not in allowed:
+        raise FeedbackError(f"{what} is {value!r}; it is one of {', '.join(allowed)}")
+    return str(value)
+
+
+def text(value: Any, what: str) -> str | None:
+    """`value`, which is text of bearable length or None."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise FeedbackError(f"the {what} is {type(value).__name__}; text is expected")
+    if len(value) > LONGEST_TEXT:
+        raise FeedbackError(f"the {what} has {len(value)} characters; at most {LONGEST_TEXT} are taken")
+    return value
+
+
+def finite(value: Any, what: str) -> float | None:
+    """`value`, which is a finite number or None."""
+    value = plain(value)
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)):
+        return value
+    raise FeedbackError(f"{what} is {value!r}; a finite number is expected")
+
+
+def _step(step: Any) -> int | None:
+    step = plain(step)
+    if step is not None and (isinstance(step, bool) or not isinstance(step, int) or step < 0):
+        raise FeedbackError(f"step is {step!r}; the index of a step is expected, 0 for the first")
+    return step
+
+
+def _range(given: Any) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    ends = tuple(map(plain, given)) if isinstance(given, Sequence) else ()
+    if [type(end) for end in ends] != [int, int] or not 0 <= ends[0] < ends[1]:
+        raise FeedbackError(f"range is {given!r}; the first character and the one after the last are expected")
+    return ends[0], ends[1]
+
+
+def _metadata(metadata: Any) -> dict[str, Any]:
+    if not isinstance(metadata, Mapping | None):
+        raise FeedbackError(f"metadata is {type(metadata).__name__}; names with values are expected")
+    return {str(key): value for key, value in (metadata or {}).items()}
+
+
+def _time(time_ns: Any) -> int:
+    if time_ns is None:
+        return time.time_ns()
+    time_ns = plain(time_ns)
+    if isinstance(time_ns, bool) or not isinstance(time_ns, int) or not 10**17 < time_ns < 2**63:
+        raise FeedbackError(
+            f"time_ns is {time_ns!r}; nanoseconds since the epoch are expected, as time.time_ns() gives"
+        )
+    return time_ns
