@@ -9,7 +9,7 @@ from typing import Any
 from rlhf_otel import config as settings
 from rlhf_otel import handles, hooks, instrumentation
 from rlhf_otel.export import setup
-from rlhf_otel.export.pipeline import add_processor
+from rlhf_otel.export.pipeline import add_processor, was_dropped
 from rlhf_otel.records import Feedback, Handle, Interaction
 
 __all__ = ["add_processor", "capture", "disable", "enable", "flush", "instrument", "interactions", "on", "shutdown",
@@ -104,7 +104,7 @@ def interactions(
 
     telemetry = setup.current()
     setup.flush()
-    sink = telemetry.own.store_sink if telemetry is not None else None
+    sink = telemetry.own.store_sink if telemetry is not None and not telemetry.own.is_bypassed else None
     store = (
         sink.store if sink is not None else Store.open(settings.load().store or settings.DEFAULT_STORE, read_only=True)
     )
@@ -138,19 +138,24 @@ def capture(
         usage: `input_tokens` and `output_tokens`, and `cached_tokens`, `reasoning_tokens` where known.
         error: what went wrong, if something did.
         start_ns: when the call began, in nanoseconds since the epoch; now by default.
-        end_ns: when it ended.
+        end_ns: when it ended; now by default.
         attributes: further span attributes.
 
     Returns:
-        The handle to give feedback on; None where nothing is recorded now.
+        The handle to give feedback on; None where nothing is recorded now, or a processor has dropped it. (Where
+        processors run on the export thread it is not known yet, and feedback on what they drop stays pending.)
     """
     telemetry = hooks.telemetry
     if telemetry is None or not hooks.enabled:
         return None
     from rlhf_otel.instrumentation.manual import record_call
 
+    now = time.time_ns()
+    begin = start_ns or now
     call = record_call(telemetry, prompt=prompt, response=response, model=model, provider=provider,
                        operation=operation, usage=usage or {}, error=error, attributes={**(attributes or {})},
-                       start_ns=start_ns or time.time_ns(), end_ns=end_ns)  # fmt: skip
+                       start_ns=begin, end_ns=now if end_ns is None else max(begin, end_ns))  # fmt: skip
+    if call.handle is None or was_dropped(call.handle.span_id):
+        return None
     handles.made(call.handle)
     return call.handle

@@ -72,6 +72,13 @@ def _count(text: str) -> int:
     return value
 
 
+def _bytes(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError(text)
+    return value
+
+
 def _word(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         for word in words:
@@ -124,7 +131,7 @@ SETTINGS: tuple[Setting, ...] = (
             "words with commas", "Names and labels of feedback that metrics may carry; the rest counts as other."),
     Setting("exit_timeout", "RLHF_OTEL_EXIT_TIMEOUT", 3.0, _positive, "seconds",
             "The longest that the end of the process waits for the last batch."),
-    Setting("max_attribute_bytes", "RLHF_OTEL_MAX_ATTRIBUTE_BYTES", 0, int, "bytes, 0 for no limit",
+    Setting("max_attribute_bytes", "RLHF_OTEL_MAX_ATTRIBUTE_BYTES", 0, _bytes, "bytes, 0 for no limit",
             "The longest that one attribute of message content may be; a longer one is cut and says so."),
     Setting("log_level", "RLHF_OTEL_LOG_LEVEL", None, _word("debug", "info", "warning", "error"),
             "debug, info, warning or error", "Print our own log to stderr from this level on."),
@@ -165,8 +172,9 @@ class Config:
     values: Mapping[str, Value]
 
     def __getattr__(self, name: str) -> Any:
+        # Not `self.values`: a copy has none yet when it is asked for its methods.
         try:
-            return self.values[name].value
+            return self.__dict__["values"][name].value
         except KeyError:
             raise AttributeError(name) from None
 
@@ -193,12 +201,21 @@ def load(arguments: Mapping[str, Any] | None = None, environ: Mapping[str, str] 
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in (arguments or {}).items() if value is not None}
     path, file = _file()
-    for name in (*given, *file):
+    for name, source in [*((name, "an argument") for name in given), *((name, path) for name in file)]:
         if name not in BY_NAME:
-            raise ConfigError(f"there is no setting {name!r}; `rlhf-otel config` lists them")
+            raise ConfigError(
+                f"there is no setting {name!r} (from {source}){_nearest(name)}; `rlhf-otel config` lists all"
+            )
     values = {setting.name: _resolve(setting, given, environ, file, path) for setting in SETTINGS}
     values["capture"] = _with_peer_switches(values["capture"], environ)
     return Config(values)
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, BY_NAME, 1)
+    return f", did you mean {near[0]!r}?" if near else ""
 
 
 def _resolve(
@@ -214,7 +231,11 @@ def _resolve(
 
 
 def _parsed(setting: Setting, raw: Any, source: str) -> Any:
-    if isinstance(raw, list | tuple):
+    if isinstance(raw, Mapping):
+        from urllib.parse import quote
+
+        raw = ",".join(f"{key}={quote(str(value), safe=' ')}" for key, value in raw.items())
+    elif isinstance(raw, list | tuple):
         raw = ",".join(map(str, raw))
     try:
         return setting.parse(raw if isinstance(raw, str) else str(raw))
