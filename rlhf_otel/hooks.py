@@ -128,7 +128,7 @@ def say(key: str, message: str, *args: Any, level: int = logging.WARNING) -> Non
 def log_to_stderr(level: str) -> None:
     """Prints our own log from `level` on, whatever the application does with its logging."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False

@@ -161,9 +161,7 @@ def _send(store: str | None, as_json: bool, act: Callable[[], Sequence[Any]], re
     from rlhf_otel import hooks
     from rlhf_otel.export import setup
     from rlhf_otel.feedback import FeedbackError
-    from rlhf_otel.launcher.stderr import show_log
 
-    show_log(config.log_level)
     _check_store(config)
     hooks.strict = True  # a person waits for the answer; what goes wrong is theirs to know
     setup.configure(config)

@@ -6,6 +6,7 @@ has. `switch_on` is for all clients, `instrument_client` for one; `switch_off` p
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from collections.abc import Iterable
@@ -62,6 +63,7 @@ def switch_on(packages: Iterable[str] = ("all",), telemetry: hooks.Telemetry | N
         telemetry: where to, in place of `hooks.telemetry`.
     """
     for package in _chosen(tuple(packages)):
+        _settle(package)
         with _lock:
             _wanted[package] = telemetry
             _watch_import(package)
@@ -107,6 +109,13 @@ def switch_off(packages: Iterable[str] | None = None) -> None:
 def patched_packages() -> dict[str, str]:
     """The packages that are patched now, with their versions."""
     return {package: getattr(sys.modules.get(package), "__version__", "") for package in _patches}
+
+
+def _settle(package: str) -> None:
+    """Waits until an import of `package` that is under way in another thread is over; nothing half made is patched."""
+    spec = getattr(sys.modules.get(package), "__spec__", None)
+    if getattr(spec, "_initializing", False):
+        importlib.import_module(package)
 
 
 def _watch_import(package: str) -> None:

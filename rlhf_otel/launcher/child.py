@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rlhf_otel.config import ConfigError, load
 from rlhf_otel.launcher import instrumentors
 from rlhf_otel.launcher.imports import when_first_imported
-from rlhf_otel.launcher.stderr import say, show_log
+from rlhf_otel.launcher.stderr import say
 
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
@@ -48,7 +48,6 @@ def _start() -> None:
     config = load()
     if not config.enabled:
         return
-    show_log(config.log_level)
     _patch_gevent()
     packages = instrumentors.recorded(config)
     others = instrumentors.installed(packages)
