@@ -234,7 +234,7 @@ def _parsed(setting: Setting, raw: Any, source: str) -> Any:
     if isinstance(raw, Mapping):
         from urllib.parse import quote
 
-        raw = ",".join(f"{key}={quote(str(value), safe=' ')}" for key, value in raw.items())
+        raw = ",".join(f"{key}={quote(str(value), safe='')}" for key, value in raw.items())
     elif isinstance(raw, list | tuple):
         raw = ",".join(map(str, raw))
     try:

@@ -1,4 +1,4 @@
-"""Cuts message content to a length limit so that it stays valid JSON and says what was cut."""
+"""Cuts attributes to a length limit so that JSON stays JSON, and says what was cut."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rlhf_otel import codec
 _LIMIT_VARIABLES = ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
 
 
-def effective_limit(own: int) -> int | None:
+def effective_limit(own: int = 0) -> int | None:
     """The tightest of our own limit and OpenTelemetry's; None for no limit. In characters of JSON."""
     limits = [own] if own > 0 else []
     for name in _LIMIT_VARIABLES:
@@ -20,8 +20,18 @@ def effective_limit(own: int) -> int | None:
     return min(limits, default=None)
 
 
+def shorten(value: Any, limit: int) -> Any:
+    """A text of any kind in at most `limit` characters; anything else as it is."""
+    if not isinstance(value, str) or len(value) <= limit:
+        return value
+    if isinstance(codec.parse_json(value), list | dict):
+        return fit(value, limit)
+    note = f"… [{len(value)} characters, cut]"
+    return value[: limit - len(note)] + note if limit > 2 * len(note) else value[:limit]
+
+
 def fit(encoded: str, limit: int) -> str:
-    """`encoded`, a JSON list of messages or parts, in at most `limit` characters.
+    """`encoded`, a JSON list of messages or parts or any other JSON structure, in at most `limit` characters.
 
     First long texts are cut, each saying how long it was; where that is not enough, whole entries go from the front,
     and the first entry that is left says how many.
@@ -32,10 +42,13 @@ def fit(encoded: str, limit: int) -> str:
     longest = limit
     while longest > 16:
         longest //= 2
-        cut = codec.dumps([_cut(entry, longest) for entry in entries])
+        cut = codec.dumps(_cut(entries, longest))
         if len(cut) <= limit:
             return cut
-    return _without_front([_cut(entry, longest) for entry in entries], limit)
+    if isinstance(entries, dict):
+        note = codec.dumps({"cut": len(encoded)})
+        return note if len(note) <= limit else "{}"
+    return _without_front(_cut(entries, longest), limit)
 
 
 def _without_front(entries: list[Any], limit: int) -> str:

@@ -48,6 +48,7 @@ class ProviderTelemetry:
         self._meter_provider = meter_provider
         self._logger_provider = logger_provider
         self._limit = limits.effective_limit(config.max_attribute_bytes)
+        self._general_limit = limits.effective_limit()
         self._tracer_of: tuple[Any, Any] = (None, None)
         self._instruments_of: tuple[Any, Instruments | None] = (None, None)
         self._arms: dict[str, tuple[str | None, str | None]] = {}
@@ -106,6 +107,8 @@ class ProviderTelemetry:
                 del attributes[key]
             elif self._limit is not None:
                 attributes[key] = limits.fit(attributes[key], self._limit)
+        if (general := self._general_limit) is not None:
+            return {key: limits.shorten(value, general) for key, value in attributes.items()}
         return attributes
 
     # --- Metrics --------------------------------------------------------------------------------------------------
