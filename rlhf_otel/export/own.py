@@ -26,15 +26,12 @@ class OwnProviders:
     """Our tracer, logger and meter provider, made on first use, and the export thread behind them."""
 
     def __init__(self, config: Config) -> None:
-        self.config = config
         self.made_tracer_provider: Any = None
         self.is_bypassed = False
         self._lock = threading.RLock()
         self._joined: Any = None
         self._metrics: Metrics | None = None
-        path = store_path(config)
-        self.store_sink = None if path is None else StoreSink(path)
-        self._event_store_sink = self.store_sink
+        self.reconfigure(config)
         self.worker = Worker(
             self._make_sinks,
             self._prepare,
@@ -44,6 +41,13 @@ class OwnProviders:
             ),
             readings=self,
         )
+
+    def reconfigure(self, config: Config) -> None:
+        """Lets other settings say where everything goes. For providers that are global, and so cannot be made anew."""
+        self.config = config
+        path = store_path(config)
+        self.store_sink = None if path is None else StoreSink(path)
+        self._event_store_sink = self.store_sink
 
     # --- The providers --------------------------------------------------------------------------------------------
 

@@ -18,10 +18,12 @@ from rlhf_otel import hooks
 
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
+    from rlhf_otel.export.own import OwnProviders
     from rlhf_otel.export.telemetry import ProviderTelemetry, Telemetry
 
 _lock = threading.RLock()
 _telemetry: Telemetry | None = None
+_global_own: OwnProviders | None = None
 _exit_registered = False
 
 
@@ -41,7 +43,9 @@ def configure(config: Config) -> Telemetry | None:
 
             if config.log_level is not None:
                 hooks.log_to_stderr(config.log_level)
-            _telemetry = Telemetry(config, _pipeline(config), OwnProviders(config))
+            own = _global_own or OwnProviders(config)
+            own.reconfigure(config)
+            _telemetry = Telemetry(config, _pipeline(config), own)
             hooks.telemetry = _telemetry
             hooks.locate = lambda span_id: _telemetry.find(span_id=span_id) if _telemetry is not None else None
             _register_exit()
@@ -50,6 +54,7 @@ def configure(config: Config) -> Telemetry | None:
 
 def configure_global(config: Config) -> Telemetry | None:
     """The same, and makes our providers the global ones, unless the application has set its own already."""
+    global _global_own
     telemetry = configure(config)
     if telemetry is None:
         return None
@@ -57,6 +62,7 @@ def configure_global(config: Config) -> Telemetry | None:
 
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         trace.set_tracer_provider(telemetry.own.tracer_provider)
+        _global_own = telemetry.own
     if type(_logs.get_logger_provider()).__module__.startswith("opentelemetry._logs"):
         _logs.set_logger_provider(telemetry.own.logger_provider)
     if telemetry.own.meter_provider is not None and _is_stand_in(metrics.get_meter_provider()):

@@ -18,7 +18,7 @@ from opentelemetry.util._once import Once
 
 import rlhf_otel as rlhf
 from rlhf_otel import handles, hooks
-from rlhf_otel.export import pipeline
+from rlhf_otel.export import pipeline, setup
 from rlhf_otel.testing import FakeCollector, FakeLLM
 
 SETTINGS = ("OTEL_", "RLHF_OTEL_", "TRACELOOP_", "OPENINFERENCE_", "OPENAI_", "ANTHROPIC_")
@@ -40,6 +40,7 @@ def clean_process(monkeypatch, tmp_path):
     monkeypatch.setattr(hooks, "_listeners", {})
     monkeypatch.setattr(hooks, "enabled", True)
     monkeypatch.setattr(pipeline, "processors", [])
+    monkeypatch.setattr(setup, "_global_own", None)
     for module, provider, once in _SLOTS:
         monkeypatch.setattr(module, provider, None)
         monkeypatch.setattr(module, once, Once())

@@ -1,4 +1,4 @@
-"""The application's own provider: used, never replaced, and every span on it final and redacted when its call is over."""
+"""The application's own provider: used, never replaced; each span on it is final and redacted when its call is over."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_the_console_exporter_is_honoured(script):
 
 
 def test_the_exporter_none_is_honoured(monkeypatch, collector):
-    """`none` sends nothing anywhere for its signals, even where an endpoint is set, and flush has nothing to wait for."""
+    """`none` sends nothing anywhere for its signal, even where an endpoint is set, and flush need not wait."""
     for signal in ("TRACES", "LOGS", "METRICS"):
         monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
     rlhf.instrument(endpoint=collector.http_url)
