@@ -45,7 +45,7 @@ def configure(config: Config) -> Telemetry | None:
                 hooks.log_to_stderr(config.log_level)
             own = _global_own or OwnProviders(config)
             own.reconfigure(config)
-            _telemetry = Telemetry(config, _pipeline(config), own)
+            _telemetry = Telemetry(config, _pipeline(config), own, _end_before_others)
             hooks.telemetry = _telemetry
             hooks.locate = lambda span_id: _telemetry.find(span_id=span_id) if _telemetry is not None else None
             _register_exit()
@@ -166,6 +166,12 @@ def _register_exit() -> None:
     atexit.register(flush_at_exit)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_deliver_at_the_end_of_a_worker)
+
+
+def _end_before_others() -> None:
+    """What is open at the end is ended before the application's provider, made after us, shuts itself down."""
+    atexit.unregister(flush_at_exit)
+    atexit.register(flush_at_exit)
 
 
 def _deliver_at_the_end_of_a_worker() -> None:

@@ -191,9 +191,13 @@ class ProviderTelemetry:
 class Telemetry(ProviderTelemetry):
     """The telemetry of the launcher and of `instrument()`: the application's providers where it has any, else ours."""
 
-    def __init__(self, config: Config, pipeline: Pipeline, own: OwnProviders) -> None:
+    def __init__(
+        self, config: Config, pipeline: Pipeline, own: OwnProviders, on_foreign: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_foreign` is called when the application's own provider is met for the first time."""
         super().__init__(config, pipeline)
         self.own = own
+        self._on_foreign = on_foreign
 
     def tracer(self) -> Any:
         """Ours, unless the application has set a global provider."""
@@ -203,6 +207,7 @@ class Telemetry(ProviderTelemetry):
         if self._tracer_of[0] is not provider:
             if provider is not self.own.made_tracer_provider:
                 self.own.join(provider)
+                self._on_foreign()
             self._tracer_of = (provider, provider.get_tracer(semconv.SCOPE, __version__, semconv.SCHEMA_URL))
         return self._tracer_of[1]
 

@@ -115,9 +115,10 @@ class Worker:
         self._ensure_thread()
 
     def wake(self) -> None:
-        """Has the thread look at what is due."""
-        self._inbox.put(_WAKE)
-        self._ensure_thread()
+        """Has the thread look at what is due, which it does by itself where it has something to do."""
+        if self._inbox.empty():
+            self._inbox.put(_WAKE)
+            self._ensure_thread()
 
     def flush(self, timeout: float) -> bool:
         """Delivers everything that was put before; True only when every sink has acknowledged all of it in time."""
@@ -205,15 +206,23 @@ class Worker:
             first = self._inbox.get(timeout=self._until_due())
         except queue.Empty:
             return []
+        if first is _WAKE:
+            return []
         items: list[Any] = []
         self._sort_out(first, items, requests)
         waited, delay = 0.0, self._events.delay_s if first is _EVENT else self._spans.delay_s
-        while items and not requests and waited < delay and self._inbox.qsize() < self._spans.batch:
-            if self._event_inbox.qsize() >= self._events.batch or self._hurry.wait(min(_SLICE_S, delay - waited)):
+        while items and waited < delay and not self._has_batch(first):
+            if self._hurry.wait(min(_SLICE_S, delay - waited)):
                 break
             waited += _SLICE_S
         self._hurry.clear()
         return items + self._take(requests)
+
+    def _has_batch(self, first: Any) -> bool:
+        """Whether `first`, which was taken, and what is in the inbox are enough to be sent."""
+        events = self._event_inbox.qsize()
+        spans = self._inbox.qsize() - events
+        return spans + (first is not _EVENT) >= self._spans.batch or events + (first is _EVENT) >= self._events.batch
 
     def _take(self, requests: list[_Flush]) -> list[Any]:
         """Everything that is in the inbox now."""

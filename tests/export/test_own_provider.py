@@ -40,7 +40,7 @@ def test_what_is_changed_after_the_call_does_not_reach_the_record(ask):
 
 
 def test_a_processor_added_to_our_provider_switches_to_inline(ask):
-    """From then on a span is final and redacted when its call returns; what was put off is still delivered."""
+    """From then on a span is final when its call returns; what was put off still arrives."""
     telemetry = setup.configure_global(config.load({"store": ":memory:"}))
     rlhf.instrument()
     before = rlhf.handle(ask())
@@ -121,7 +121,7 @@ def test_opentelemetrys_sampler_is_honoured(monkeypatch):
 )
 @pytest.mark.parametrize("foreign", [False, True])
 def test_content_goes_where_the_mode_says(collector, theirs, ask, mode, on_span, on_event, foreign):
-    """The conventions' modes, in any case, put content on spans, on events, on both or nowhere; one flush has it all."""
+    """The conventions' modes, in any case, put content on spans, events, both or nowhere; one flush has it all."""
     if foreign:
         trace.set_tracer_provider(theirs)
     rlhf.instrument(endpoint=collector.http_url, capture=mode)

@@ -1,0 +1,124 @@
+"""Many threads, many processes, and a notebook: N calls in are N calls out."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import nbclient
+import nbformat
+import pytest
+
+import rlhf_otel as rlhf
+from rlhf_otel import feedback
+from rlhf_otel.store import Store
+
+posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def stored() -> list[str]:
+    """The models of what is in the default store, sorted."""
+    with Store.open(".rlhf-otel/store.db", read_only=True) as store:
+        return sorted(i.request_model for i in store.interactions())
+
+
+FORK = """
+import os, sys, rlhf_otel as rlhf
+rlhf.instrument()
+rlhf.capture(prompt="p", response="r", model="before")
+{before_fork}
+child = os.fork()
+if child == 0:
+    for number in range(3):
+        rlhf.capture(prompt="p", response="r", model=f"child {{number}}")
+    sys.exit(0)
+rlhf.capture(prompt="p", response="r", model="parent")
+assert os.waitpid(child, 0)[1] == 0
+"""
+FORKED = ["before", "child 0", "child 1", "child 2", "parent"]
+
+
+@posix
+@pytest.mark.parametrize("before_fork", ["", "assert rlhf.flush(10)"])
+def test_a_fork_delivers_its_own_into_the_store(script, before_fork):
+    """What was queued before a fork is the parent's to deliver, what the child does is the child's; nothing twice."""
+    ended = script(FORK.format(before_fork=before_fork))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert stored() == FORKED
+
+
+@posix
+@pytest.mark.parametrize("before_fork", ["", "assert rlhf.flush(10)"])
+def test_a_fork_delivers_its_own_to_a_backend(script, collector, before_fork):
+    """The same over OTLP, whether the parent had a connection already or not."""
+    ended = script(FORK.format(before_fork=before_fork), **collector.environment())
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert sorted(span.attributes["gen_ai.request.model"] for span in collector.spans) == FORKED
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_children_of_multiprocessing_deliver(script, method):
+    """Children that multiprocessing starts leave nothing behind undelivered, though they end without atexit."""
+    if method == "fork" and not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+    code = f"""
+import multiprocessing, rlhf_otel as rlhf
+def work(number):
+    rlhf.instrument()
+    rlhf.capture(prompt="p", response="r", model=f"child {{number}}")
+if __name__ == "__main__":
+    rlhf.instrument()
+    rlhf.capture(prompt="p", response="r", model="parent")
+    context = multiprocessing.get_context({method!r})
+    children = [context.Process(target=work, args=(number,)) for number in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+"""
+    ended = script(code)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert stored() == ["child 0", "child 1", "parent"]
+
+
+def test_threads_do_not_get_into_each_others_way(ask):
+    """Eight threads with forty calls each, each rated: every rating is on its own call."""
+    rlhf.instrument()
+
+    def work(number):
+        for turn in range(40):
+            with rlhf.context(session=f"{number}/{turn}"):
+                made = rlhf.capture(prompt=f"{number}/{turn}", response="ok")
+            feedback.record(made, True, comment=f"{number}/{turn}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert rlhf.flush(20)
+    rows = list(rlhf.interactions())
+    assert len(rows) == 320
+    for interaction, (thumb,) in rows:
+        assert interaction.input[0]["parts"][0]["content"] == interaction.session == thumb.comment
+
+
+def test_a_notebook(tmp_path, provider):
+    """The call in one cell, the thumb by `rlhf.last()` in the next, and what is stored in a third."""
+    cells = [
+        f"""
+import openai, rlhf_otel as rlhf
+from rlhf_otel import feedback
+rlhf.instrument()
+client = openai.OpenAI(base_url={provider.openai_url!r}, api_key="k")
+answer = client.chat.completions.create(model="m", messages=[{{"role": "user", "content": "Hi"}}])
+""",
+        "ref = feedback.record(rlhf.last(), True, comment='from a cell')\nassert ref.status == 'joined', ref",
+        "((call, (thumb,)),) = rlhf.interactions()\nprint(call.request_model, thumb.comment)",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    client = nbclient.NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute()
+    outputs = [output for cell in notebook.cells for output in cell.outputs]
+    assert [(output.name, output.text) for output in outputs] == [("stdout", "m from a cell\n")]
