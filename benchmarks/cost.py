@@ -128,7 +128,7 @@ def _rows(name: str, figure: dict[str, float], reference: str) -> list[Row]:
 
 def main() -> None:
     """Measures and prints."""
-    options = arguments(__doc__, rounds=14)
+    options = arguments(__doc__, rounds=30)
     taken = measure(1 if options.quick else options.rounds, 0.1 if options.quick else 1.0)
     show(rows(taken), "CPU time added to a call (ratio: to the floor)", options)
 
