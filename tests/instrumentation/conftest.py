@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import sys
 from contextlib import contextmanager
 
 import anthropic
@@ -28,6 +30,15 @@ def clean_process(monkeypatch, tmp_path):
     handles.forget()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_collections():
+    """What the libraries' modules hold is not looked at again each time that a test collects garbage."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def loop():
     """One event loop for the clients that are shared."""
@@ -47,18 +58,37 @@ def server():
 @pytest.fixture(scope="session")
 def clients(server, loop):
     """A client of each kind: making one costs more than many calls."""
-    made = {
-        ("openai", "sync"): openai.OpenAI(base_url=server.openai_url, api_key="k", max_retries=0),
-        ("openai", "async"): openai.AsyncOpenAI(base_url=server.openai_url, api_key="k", max_retries=0),
-        ("anthropic", "sync"): anthropic.Anthropic(base_url=server.anthropic_url, api_key="k", max_retries=0),
-        ("anthropic", "async"): anthropic.AsyncAnthropic(base_url=server.anthropic_url, api_key="k", max_retries=0),
-    }
+    yield from _made(server, loop, connections=1000)
+
+
+@pytest.fixture(scope="session")
+def narrow_clients(server, loop):
+    """The same with a single connection each, which a call only gets if the one before has let go of it."""
+    yield from _made(server, loop, connections=1)
+
+
+def _made(server, loop, connections):
+    made = {}
+    for sdk, url in ((openai, server.openai_url), (anthropic, server.anthropic_url)):
+        options = {"base_url": url, "api_key": "k", "max_retries": 0}
+        sync, asynchronous = CLASSES[sdk]
+        limits = _http_library(sdk).Limits(max_connections=connections)
+        made[sdk.__name__, "sync"] = sync(**options, http_client=sdk.DefaultHttpxClient(limits=limits))
+        made[sdk.__name__, "async"] = asynchronous(**options, http_client=sdk.DefaultAsyncHttpxClient(limits=limits))
     yield made
     for (_, kind), client in made.items():
         if kind == "sync":
             client.close()
         else:
             loop.run_until_complete(client.close())
+
+
+CLASSES = {openai: (openai.OpenAI, openai.AsyncOpenAI), anthropic: (anthropic.Anthropic, anthropic.AsyncAnthropic)}
+
+
+def _http_library(sdk):
+    """httpx, or httpx2 where the SDK is new enough."""
+    return sys.modules[sdk.DefaultHttpxClient.__mro__[-2].__module__.partition(".")[0]]
 
 
 @pytest.fixture
