@@ -77,6 +77,21 @@ def lenient(data: bytes) -> Any:
     return value if isinstance(value, Lenient) else None
 
 
+def member(value: Any, name: str) -> Any:
+    """What `value` has by that name, or None; as `Lenient` where the SDK is older than the wire and left a dict."""
+    return _readable(getattr(value, name, None))
+
+
+def _readable(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return Lenient(**{key: _all_readable(item) for key, item in value.items()})
+
+
+def _all_readable(value: Any) -> Any:
+    return [_readable(item) for item in value] if isinstance(value, list) else _readable(value)
+
+
 def plain(value: Any) -> Any:
     """An SDK model or a `Lenient` as plain JSON values; anything else as it is."""
     if isinstance(value, Lenient):

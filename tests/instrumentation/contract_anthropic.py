@@ -115,7 +115,7 @@ IMAGES = Talk(
 
 THINKING = Talk(
     name="thinking",
-    ask={**_ASK, "thinking": {"type": "enabled", "budget_tokens": 1024}},
+    ask={**_ASK, "extra_body": {"thinking": {"type": "enabled", "budget_tokens": 1024}}},
     reply=_reply(reasoning="Think first.", text="Paris.", finish_reason="max_tokens",
                  usage=Usage(input=50, output=20, reasoning=12)),
     span_name="chat claude",

@@ -30,7 +30,7 @@ TEXT = Talk(
     ask={
         "model": "gpt-5", "input": "Capital of France?", "instructions": "Be brief.",
         "temperature": 0.5, "top_p": 0.9, "max_output_tokens": 64, "previous_response_id": "resp-0",
-        "service_tier": "flex",
+        "extra_body": {"service_tier": "flex"},  # not every version has a keyword for it
     },
     reply=_reply(text="Paris is it.", usage=Usage(input=50, output=20, cached=10), service_tier="flex"),
     span_name="chat gpt-5",

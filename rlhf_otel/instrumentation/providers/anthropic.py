@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
-from rlhf_otel.instrumentation.bodies import plain
+from rlhf_otel.instrumentation.bodies import member, plain
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call, Endpoint
@@ -135,7 +135,7 @@ def _read_usage(call: Call, usage: Any) -> None:
         call.input_tokens = uncached + (call.cached_tokens or 0) + (call.cache_write_tokens or 0)
     if (output := usage.output_tokens) is not None:
         call.output_tokens = output
-    details = getattr(usage, "output_tokens_details", None)
+    details = member(usage, "output_tokens_details")
     if (thinking := getattr(details, "thinking_tokens", None)) is not None:
         call.reasoning_tokens = thinking
 

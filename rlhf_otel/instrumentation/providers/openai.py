@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
-from rlhf_otel.instrumentation.bodies import Lenient
+from rlhf_otel.instrumentation.bodies import Lenient, member
 from rlhf_otel.instrumentation.providers.openai_responses import Responses
 
 if TYPE_CHECKING:
@@ -233,9 +233,9 @@ def read_usage(call: Call, usage: Any) -> None:
         return
     call.input_tokens = usage.prompt_tokens
     call.output_tokens = getattr(usage, "completion_tokens", None)
-    if (details := getattr(usage, "prompt_tokens_details", None)) is not None:
+    if (details := member(usage, "prompt_tokens_details")) is not None:
         call.cached_tokens = details.cached_tokens
-    if (details := getattr(usage, "completion_tokens_details", None)) is not None:
+    if (details := member(usage, "completion_tokens_details")) is not None:
         call.reasoning_tokens = details.reasoning_tokens
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
-from rlhf_otel.instrumentation.bodies import plain
+from rlhf_otel.instrumentation.bodies import member, plain
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call
@@ -50,12 +50,12 @@ class Responses:
     def response(self, call: Call, result: Any) -> None:
         """Reads the output items as one message, and the usage."""
         _read_head(call, result)
-        _read_usage(call, result.usage)
+        _read_usage(call, member(result, "usage"))
         output = [plain(item) for item in result.output or ()]
         reason = _finish_reason(result, output)
         call.finish_reasons = [reason] if reason else []
         call.output = [parts.message("assistant", [p for item in output for p in _parts(item)], reason)]
-        if (error := getattr(result, "error", None)) is not None:
+        if (error := member(result, "error")) is not None:
             call.failure = (str(error.code), str(error.message))
 
     def new_state(self) -> _Gathered:
@@ -77,10 +77,10 @@ class Responses:
         elif kind == "response.output_item.added":
             state.items[chunk.output_index] = plain(chunk.item)
         elif kind in _LAST:
-            state.response = chunk.response
+            state.response = member(chunk, "response")
             call.complete = True
         elif kind == "response.created":
-            _read_head(call, chunk.response)
+            _read_head(call, member(chunk, "response"))
         elif kind == "error":
             call.failure = (str(chunk.code or "error"), str(chunk.message))
 
@@ -144,16 +144,16 @@ def _read_usage(call: Call, usage: Any) -> None:
     if usage is None:
         return
     call.input_tokens, call.output_tokens = usage.input_tokens, usage.output_tokens
-    if (details := getattr(usage, "input_tokens_details", None)) is not None:
+    if (details := member(usage, "input_tokens_details")) is not None:
         call.cached_tokens = details.cached_tokens
-    if (details := getattr(usage, "output_tokens_details", None)) is not None:
+    if (details := member(usage, "output_tokens_details")) is not None:
         call.reasoning_tokens = details.reasoning_tokens
 
 
 def _finish_reason(result: Any, output: list[Any]) -> str | None:
     """The API has a status instead of a reason; these are the words that other endpoints use for the same."""
     if result.status == "incomplete":
-        return getattr(result.incomplete_details, "reason", None) or "length"
+        return getattr(member(result, "incomplete_details"), "reason", None) or "length"
     if result.status in ("failed", "cancelled"):
         return "error"
     if result.status != "completed":
