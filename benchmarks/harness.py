@@ -102,8 +102,11 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """This environment without a setting of OpenTelemetry's or ours, and without keys."""
-    unwanted = ("OTEL_", "RLHF_OTEL_", "OPENAI_", "ANTHROPIC_", "PYTHONPATH", "PYTHONSTARTUP")
+    """This environment without a setting of Python's, OpenTelemetry's or ours, and without keys.
+
+    Python's own go so that compiled modules are kept, as in any installation; else every start would compile us.
+    """
+    unwanted = ("OTEL_", "RLHF_OTEL_", "OPENAI_", "ANTHROPIC_", "PYTHON")
     kept: Mapping[str, str] = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     return {**kept, **more}
 
