@@ -55,7 +55,26 @@ def dumps(value: Any) -> str:
             return cast("bytes", core.to_json(value)).decode()
         except Exception:  # noqa: BLE001 - lone surrogates and foreign objects: the slow encoder below takes them
             return json.dumps(value, separators=(",", ":"), default=str)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return encoded if is_encodable(encoded) else json.dumps(value, separators=(",", ":"), default=str)
+
+
+def is_encodable(text: str) -> bool:
+    """Whether `text` has a form in UTF-8: halves of characters, as JavaScript may send them, have none."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def whole(text: str) -> str:
+    """`text` with halves of characters joined where they belong together, and replaced where they do not."""
+    if is_encodable(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def interaction_attributes(interaction: Interaction) -> Attributes:
@@ -312,10 +331,12 @@ def iso(time_ns: int) -> str:
 
 def flat(value: Any) -> Any:
     """`value` itself where OpenTelemetry takes it as an attribute, else its JSON."""
+    if isinstance(value, str):
+        return whole(value)
     if is_plain(value):
         return value
     if isinstance(value, list | tuple) and len({type(item) for item in value}) == 1 and is_plain(value[0]):
-        return list(value)
+        return [flat(item) for item in value]
     return dumps(value)
 
 

@@ -5,6 +5,7 @@ The table is bounded and in memory. What has left it, or was never in this proce
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -59,7 +60,10 @@ def handle(result: object) -> Handle | None:
     entry = _by_object.get(id(result))
     if entry is not None and entry[0]() is result:
         return entry[1]
-    response_id = getattr(result, "id", None)
+    try:
+        response_id = getattr(result, "id", None)
+    except Exception:  # noqa: BLE001 - any object may be asked about, and some raise when looked at
+        return None
     return _by_id.get(response_id) if isinstance(response_id, str) else None
 
 
@@ -88,6 +92,16 @@ def begin(handle: Handle | None) -> Any:
 def leave(token: Any) -> None:
     """Ends what `begin` marked."""
     _current.reset(token)
+
+
+def _renew_lock() -> None:
+    """Another thread of the parent may have held it at the moment of the fork."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def forget() -> None:

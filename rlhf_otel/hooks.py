@@ -7,6 +7,7 @@ done later. `rlhf_otel.export` fills the slots in; until then everything is a no
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import Counter
@@ -113,6 +114,8 @@ def announce(event: str, *args: Any) -> None:
 _last_said: dict[str, float] = {}
 _said_lock = threading.RLock()  # a finalizer may run inside it, on the same thread
 SAY_EVERY_S = 60.0
+_KEYS = 1000
+"""How many lines are remembered; keys may hold words of a user."""
 
 
 def say(key: str, message: str, *args: Any, level: int = logging.WARNING) -> None:
@@ -121,7 +124,10 @@ def say(key: str, message: str, *args: Any, level: int = logging.WARNING) -> Non
     with _said_lock:
         if now - _last_said.get(key, -SAY_EVERY_S) < SAY_EVERY_S:
             return
+        _last_said.pop(key, None)
         _last_said[key] = now
+        if len(_last_said) > _KEYS:
+            del _last_said[next(iter(_last_said))]
     logger.log(level, f"rlhf-otel: {message}", *args)
 
 
@@ -132,6 +138,16 @@ def log_to_stderr(level: str) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False
+
+
+def _renew_lock() -> None:
+    """Another thread of the parent may have held it at the moment of the fork."""
+    global _said_lock
+    _said_lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def fault(where: str, error: BaseException) -> None:

@@ -169,15 +169,12 @@ class quiet:  # noqa: N801 - used as a statement
     """
 
     _threads: ClassVar[set[int]] = set()
-    _installed = False
 
     def __enter__(self) -> None:
         from opentelemetry import context
 
-        if not quiet._installed:
-            quiet._installed = True
-            for name in _noisy_loggers():
-                logging.getLogger(name).addFilter(_demote)
+        for name in _noisy_loggers():
+            logging.getLogger(name).addFilter(_demote)  # a filter that is there already is not added again
         quiet._threads.add(threading.get_ident())
         # Instrumentations of HTTP clients shall not trace the requests that carry their traces.
         self._token = context.attach(context.set_value(context._SUPPRESS_INSTRUMENTATION_KEY, True))
@@ -190,7 +187,7 @@ class quiet:  # noqa: N801 - used as a statement
 
 
 def _noisy_loggers() -> list[str]:
-    known = [name for name in logging.root.manager.loggerDict if name.startswith("opentelemetry.exporter")]
+    known = [name for name in list(logging.root.manager.loggerDict) if name.startswith("opentelemetry.exporter")]
     return [*known, "urllib3.connectionpool"]
 
 

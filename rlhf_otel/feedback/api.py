@@ -133,7 +133,7 @@ def correct(target: Any = None, text: str = "", *, name: str = "correction", **k
 def _correct(target: Any, text: str, **kwargs: Any) -> FeedbackRef:
     if not (checks.text(text, "correction") or "").strip():
         raise FeedbackError("the correction is empty; pass the ideal answer as text")
-    return _special(target, "correction", correction=text, **kwargs)
+    return _special(target, "correction", correction=checks.text(text, "correction"), **kwargs)
 
 
 def signal(target: Any = None, word: str = "", *, value: float | None = None, **kwargs: Any) -> FeedbackRef | None:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from rlhf_otel import codec
 from rlhf_otel.records import FEEDBACK_KINDS, FeedbackKind
 
 SOURCES = ("end_user", "annotator", "builder", "agent")
@@ -121,7 +122,7 @@ def text(value: Any, what: str) -> str | None:
         raise FeedbackError(f"the {what} is {type(value).__name__}; text is expected")
     if len(value) > LONGEST_TEXT:
         raise FeedbackError(f"the {what} has {len(value)} characters; at most {LONGEST_TEXT} are taken")
-    return value
+    return codec.whole(value)
 
 
 def finite(value: Any, what: str) -> float | None:

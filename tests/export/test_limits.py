@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rlhf_otel as rlhf
@@ -18,6 +18,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(json_values, max_size=8) | st.dictionaries(st.text(max_size=20), json_values), st.integers(2, 400))
 def test_cut_json_is_json_within_the_limit(value, limit):
     """Whatever the structure and the limit, the result parses, is of the same kind, and fits."""
@@ -28,6 +29,7 @@ def test_cut_json_is_json_within_the_limit(value, limit):
     assert cut == encoded or len(encoded) > limit
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(alphabet="abc é…", max_size=300), st.integers(0, 200))
 def test_a_cut_text_fits(text, limit):
     """A plain text is cut to the limit at most."""
