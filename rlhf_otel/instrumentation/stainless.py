@@ -264,18 +264,25 @@ def _tracer_property(original: property) -> property:
 # --- Under way ----------------------------------------------------------------------------------------------------
 
 
-def _enter(call: Call) -> tuple[Any, Any, Any]:
+def _enter(call: Call) -> list[tuple[Callable[[Any], Any], Any]]:
     """Makes the call's span the current one, for the HTTP spans beneath it; never across a yield."""
-    attached = None if call.handle is None else otel_context.attach(trace.set_span_in_context(call.span))
-    return attached, _under_way.set(call), handles.begin(call.handle)
+    entered: list[tuple[Callable[[Any], Any], Any]] = []
+    try:
+        entered.append((handles.leave, handles.begin(call.handle)))
+        entered.append((_under_way.reset, _under_way.set(call)))
+        if call.handle is not None:
+            entered.append((otel_context.detach, otel_context.attach(trace.set_span_in_context(call.span))))
+    except Exception as error:  # noqa: BLE001 - the call is made, whatever befalls its context
+        hooks.fault("entering a call", error)
+    return entered
 
 
-def _leave(entered: tuple[Any, Any, Any]) -> None:
-    attached, token, current = entered
-    handles.leave(current)
-    _under_way.reset(token)
-    if attached is not None:
-        otel_context.detach(attached)
+def _leave(entered: list[tuple[Callable[[Any], Any], Any]]) -> None:
+    for restore, token in reversed(entered):
+        try:
+            restore(token)
+        except Exception as error:  # noqa: BLE001 - the call was made, whatever befalls its context
+            hooks.fault("leaving a call", error)
 
 
 def _note_response(call: Call, response: Any, retries: int | None) -> None:

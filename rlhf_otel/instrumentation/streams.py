@@ -157,6 +157,14 @@ def _watched(transport: type) -> type:
     return _classes[transport]
 
 
+def _tell(listener: Callable[..., None], *args: Any) -> None:
+    """Tells the watch what has happened; what it raises is ours to report and never the application's to see."""
+    try:
+        listener(*args)
+    except Exception as error:  # noqa: BLE001 - the application reads on, whatever befalls us
+        hooks.fault("watching a response", error)
+
+
 class _WatchedSync:
     _rlhf_watch: Watch
 
@@ -169,19 +177,19 @@ class _WatchedSync:
         try:
             watch.reading = True
             for data in parent:
-                watch.arrived(data)
+                _tell(watch.arrived, data)
                 watch.reading = False
                 yield data
                 watch.reading = True
         except GeneratorExit:
             raise
         except BaseException as error:
-            watch.failed(error)
+            _tell(watch.failed, error)
             raise
-        watch.exhausted()
+        _tell(watch.exhausted)
 
     def close(self) -> None:
-        self._rlhf_watch.closed()
+        _tell(self._rlhf_watch.closed)
         super().close()  # type: ignore[misc]
 
 
@@ -197,17 +205,17 @@ class _WatchedAsync:
         try:
             watch.reading = True
             async for data in parent:
-                watch.arrived(data)
+                _tell(watch.arrived, data)
                 watch.reading = False
                 yield data
                 watch.reading = True
         except GeneratorExit:
             raise
         except BaseException as error:
-            watch.failed(error)
+            _tell(watch.failed, error)
             raise
-        watch.exhausted()
+        _tell(watch.exhausted)
 
     async def aclose(self) -> None:
-        self._rlhf_watch.closed()
+        _tell(self._rlhf_watch.closed)
         await super().aclose()  # type: ignore[misc]

@@ -10,7 +10,9 @@ import operator
 import re
 from contextlib import asynccontextmanager
 
-_CHANGES = re.compile(r"(created|created_at|completed_at)(['\"]?[:=] ?)[\d.]+|\b(msg|rs|fc)_\d+")
+_CHANGES = re.compile(
+    r"(created|created_at|completed_at)(['\"]?[:=] ?)[\d.]+|\b(msg|rs|fc|req|resp|cmpl|chatcmpl)[_-]\d+"
+)
 
 
 def find(client, path):
@@ -56,8 +58,15 @@ async def close(stream):
 
 def shown(value):
     """Type and value of what the application holds, without what differs from one request to the next."""
+    if isinstance(value, BaseException):
+        return type(value), neutral(str(value))
     dumped = value.model_dump(warnings=False) if hasattr(value, "model_dump") else value
-    return type(value), _CHANGES.sub(r"\1\2\3", repr(dumped))
+    return type(value), neutral(repr(dumped))
+
+
+def neutral(words):
+    """`words` without times and numbered ids."""
+    return _CHANGES.sub(r"\1\2\3", words)
 
 
 async def _all(source):

@@ -25,7 +25,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 
 @pytest.fixture
 def method(case, kind, clients, llm, run):
-    """The method that the case calls; a version of the SDK without it, or that cannot read such an answer, is skipped."""
+    """The method that the case calls; skipped where the SDK is too old to have it, or to read such an answer."""
     found = case.method(clients[case.sdk, kind])
     if found is None:
         pytest.skip(f"this version of {case.sdk} has no {case.path}")
