@@ -119,12 +119,12 @@ class Watch:
     def arrived(self, data: bytes) -> None:
         """The application is about to get these bytes of the body."""
         if self.reader is not None and (call := self.call()) is not None:
-            self.reader.feed(call, data)
+            call.read(self.reader.feed, data)
 
     def exhausted(self) -> None:
         """The application has read the last byte."""
         if self.reader is not None and (call := self.call()) is not None:
-            self.reader.finish(call)
+            call.read(self.reader.finish)
             call.finish()
 
     def failed(self, error: BaseException) -> None:
@@ -138,7 +138,7 @@ class Watch:
         if call is None or self.reading or self._stepping():
             return
         if self.reader is not None:
-            self.reader.finish(call)
+            call.read(self.reader.finish)
         call.finish("abandoned")
 
     def _stepping(self) -> bool:
