@@ -15,6 +15,9 @@ from rlhf_otel.records import Feedback, Handle, Interaction
 __all__ = ["add_processor", "capture", "disable", "enable", "flush", "instrument", "interactions", "on", "shutdown",
            "stats", "uninstrument"]  # fmt: skip
 
+_READ_WAIT_S = 5.0
+"""How long reading waits for what was recorded a moment ago to be stored."""
+
 on = hooks.on
 flush = setup.flush
 
@@ -103,7 +106,7 @@ def interactions(
     from rlhf_otel.store import Store
 
     telemetry = setup.current()
-    setup.flush()
+    setup.flush(_READ_WAIT_S)
     sink = telemetry.own.store_sink if telemetry is not None and not telemetry.own.is_bypassed else None
     store = (
         sink.store if sink is not None else Store.open(settings.load().store or settings.DEFAULT_STORE, read_only=True)

@@ -52,11 +52,13 @@ def fit(encoded: str, limit: int) -> str:
 
 
 def _without_front(entries: list[Any], limit: int) -> str:
-    for gone in range(1, len(entries) + 1):
-        note = {"role": "system", "parts": [{"type": "text", "content": f"[{gone} entries cut]"}]}
-        cut = codec.dumps([note, *entries[gone:]])
-        if len(cut) <= limit:
-            return cut
+    encoded = [codec.dumps(entry) for entry in entries]
+    left = sum(map(len, encoded)) + len(encoded) + 1  # with a comma or bracket at each
+    for gone, entry in enumerate(encoded, start=1):
+        left -= len(entry) + 1
+        note = codec.dumps({"role": "system", "parts": [{"type": "text", "content": f"[{gone} entries cut]"}]})
+        if left + len(note) + 1 <= limit:
+            return f"[{','.join([note, *encoded[gone:]])}]"
     return "[]"
 
 

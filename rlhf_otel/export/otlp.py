@@ -12,6 +12,8 @@ from rlhf_otel import hooks
 from rlhf_otel.config import Config
 from rlhf_otel.export.items import EndedSpan, Event
 
+BACKEND = "backend"
+"""The key of the one line that says that the backend does not take what we send."""
 Signal = str
 """traces, logs or metrics."""
 
@@ -119,6 +121,7 @@ class SpanSink:
     """Sends spans through one of the SDK's span exporters."""
 
     carries: Literal["spans", "events"] = "spans"
+    topic = BACKEND
 
     def __init__(self, exporter: Any) -> None:
         self.name = f"traces_{type(exporter).__name__}"
@@ -142,6 +145,7 @@ class EventSink:
     """Sends feedback and other events through one of the SDK's log exporters."""
 
     carries: Literal["spans", "events"] = "events"
+    topic = BACKEND
 
     def __init__(self, exporter: Any) -> None:
         self.name = f"logs_{type(exporter).__name__}"

@@ -89,15 +89,16 @@ class Outbox:
 
     def _send(self, batch: Sequence[Any]) -> bool:
         name, waiting = self.sink.name, len(self.waiting)
+        topic = getattr(self.sink, "topic", name)  # one outage of one backend is one line, not one for each signal
         try:
             sent = self.sink.send(batch)
         except Exception as error:  # noqa: BLE001 - a sink is the outside world
-            hooks.say(f"sink {name}", "%s failed: %s; %d items wait", name, error, waiting)
+            hooks.say(topic, "%s failed: %s; %d items wait", name, error, waiting)
             sent = False
         else:
             if not sent:
                 said = "%s does not take data; %d items wait (the application is not affected)"
-                hooks.say(f"sink {name}", said, name, waiting)
+                hooks.say(topic, said, name, waiting)
         hooks.counters["failed_batches"] += not sent
         hooks.logger.debug("batch of %d to %s: %s", len(batch), name, "ok" if sent else "failed")
         return sent

@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 
 from rlhf_otel import hooks
-from rlhf_otel.export.otlp import quiet
+from rlhf_otel.export.otlp import BACKEND, quiet
 
 _DEFAULT_INTERVAL_S = 60.0
 _PREFERENCES = (
@@ -44,7 +44,7 @@ class _Reader(MetricReader):
             with quiet():
                 exported = exporter.export(metrics_data, timeout_millis=timeout_millis).name == "SUCCESS"
             if not exported:
-                hooks.say("metrics", "the backend does not take metrics (calls and feedback are not affected)")
+                hooks.say(BACKEND, "the backend does not take metrics (calls and feedback are not affected)")
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Shuts the exporters down."""

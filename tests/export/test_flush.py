@@ -28,7 +28,6 @@ def test_flush_returns_in_time_from_a_backend_that_hangs(protocol):
         began = time.monotonic()
         assert rlhf.flush(0.2) is False
         assert time.monotonic() - began < 0.2 + GENEROUS_S
-        rlhf.shutdown(0.1)
 
 
 def test_flush_is_false_when_a_batch_failed(collector):
@@ -87,7 +86,7 @@ def test_a_backend_that_is_down_harms_nobody_and_gets_everything_later(collector
     assert len({log.attributes["rlhf.feedback.id"] for log in collector.logs}) == 30
     said = [r for r in caplog.records if r.levelno >= logging.WARNING]
     assert {record.name for record in said} <= {"rlhf_otel"}
-    assert len({record.msg for record in said}) == len(said)
+    assert len(said) == 1
     assert (rlhf.stats()["waiting"], rlhf.stats()["dropped_undelivered"]) == (0, 0)
 
 
