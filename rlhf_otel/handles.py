@@ -57,19 +57,32 @@ def handle(result: object) -> Handle | None:
     """
     if isinstance(result, Handle):
         return result
-    entry = _by_object.get(id(result))
-    if entry is not None and entry[0]() is result:
-        return entry[1]
-    try:
-        response_id = getattr(result, "id", None)
-    except Exception:  # noqa: BLE001 - any object may be asked about, and some raise when looked at
-        return None
+    # The helpers around a stream hold its HTTP response.
+    for owner in (result, _seen(result, "response"), _seen(result, "_response")):
+        entry = _by_object.get(id(owner))
+        if entry is not None and entry[0]() is owner:
+            return _as_known_now(entry[1])
+    response_id = _seen(result, "id")
     return _by_id.get(response_id) if isinstance(response_id, str) else None
+
+
+def _seen(result: object, name: str) -> Any:
+    """An attribute of an object that may be anything, and may raise when it is looked at."""
+    try:
+        return getattr(result, name, None)
+    except Exception:  # noqa: BLE001 - whatever a foreign property raises
+        return None
 
 
 def last() -> Handle | None:
     """The handle of the newest call that was begun in this thread or task; None before the first."""
-    return _last.get()
+    newest = _last.get()
+    return None if newest is None else _as_known_now(newest)
+
+
+def _as_known_now(handle: Handle) -> Handle:
+    """A handle is made when its call begins; the response's id becomes known later."""
+    return _by_id.get(handle.span_id, handle)
 
 
 def current() -> Handle | None:

@@ -168,6 +168,13 @@ class Call:
         if not self._first_reasoning:
             self._first_reasoning = self.stamps[-1]
 
+    def identified(self) -> None:
+        """Makes the call findable by the response's id, which a reader has just set; of a stream, before its end."""
+        h = self.handle
+        if h is not None and self.response_id and h.response_id != self.response_id:
+            self.handle = Handle(h.trace_id, h.span_id, self.response_id, h.start_ns, h.sampled)
+            handles.remember(self.handle, self._context.message)
+
     def read(self, reader: Any, *args: Any) -> None:
         """Runs one of the provider's readers; what it raises is ours to report and never the application's to see."""
         try:
@@ -209,7 +216,7 @@ class Call:
         if self.state is not None:
             self.read(self.endpoint.end, self.state)
             open_streams.discard(self)
-        self._remember_response()
+        self.identified()
         if not self.span.is_recording():
             self._body = None  # nobody will see what it says
         if self._adopted is None and self.telemetry.defers(self.span):
@@ -217,12 +224,6 @@ class Call:
             self.span.end(self._end_ns)
         else:
             self._finish_inline()
-
-    def _remember_response(self) -> None:
-        if self.response_id and self.handle is not None:
-            h = self.handle
-            self.handle = Handle(h.trace_id, h.span_id, self.response_id, h.start_ns, h.sampled)
-            handles.remember(self.handle, self._context.message)
 
     def _finish_inline(self) -> None:
         interaction = self.finalize()

@@ -82,6 +82,7 @@ def wrap_stream(stream: Any, sdk_class: type[Any], observer: Callable[[Call, Any
     watch.reader = None
     if call.handle is not None:
         handles.attach(call.handle, stream)
+        handles.attach(call.handle, stream.response)
 
 
 def watch_of(response: Any) -> Watch | None:

@@ -68,6 +68,7 @@ class Messages:
             state.blocks[chunk.index] = (plain(chunk.content_block), [])
         elif kind == "message_start":
             call.response_id, call.response_model = chunk.message.id, chunk.message.model
+            call.identified()
             _read_usage(call, chunk.message.usage)
         elif kind == "message_delta":
             state.stop_reason = chunk.delta.stop_reason

@@ -77,6 +77,7 @@ class Chat:
         """Reads the deltas of every choice; the last chunk may carry the usage alone."""
         if not call.response_id:
             _read_head(call, chunk)
+            call.identified()
         if chunk.usage is not None:
             read_usage(call, chunk.usage)
         for choice in chunk.choices or ():
@@ -165,6 +166,7 @@ class Completions:
         """Reads the text of every choice."""
         if not call.response_id:
             _read_head(call, chunk)
+            call.identified()
         if chunk.usage is not None:
             read_usage(call, chunk.usage)
         for choice in chunk.choices or ():

@@ -81,6 +81,7 @@ class Responses:
             call.complete = True
         elif kind == "response.created":
             _read_head(call, member(chunk, "response"))
+            call.identified()
         elif kind == "error":
             call.failure = (str(chunk.code or "error"), str(chunk.message))
 
