@@ -1,0 +1,37 @@
+#!/bin/sh
+# Runs the tests of the instrumentation with other versions of the client libraries and of OpenTelemetry.
+#
+#   tests/matrix/run.sh oldest|middle [pytest arguments...]
+#
+# The environment is made on the first run, under .venvs/, and again when its requirements change.
+# PYTHON names the interpreter to make it with.
+set -eu
+
+name=${1:-}
+cd "$(dirname "$0")/../.."
+versions="tests/matrix/$name.txt"
+if [ -z "$name" ] || [ "$name" = tools ] || [ ! -f "$versions" ]; then
+    echo "usage: tests/matrix/run.sh oldest|middle [pytest arguments...]" >&2
+    exit 2
+fi
+shift
+
+home=".venvs/$name"
+wanted=$(cat "$versions" tests/matrix/tools.txt pyproject.toml)
+if [ "$(cat "$home/made-from" 2>/dev/null)" != "$wanted" ]; then
+    echo "making $home" >&2
+    "${PYTHON:-python3}" -m venv --clear "$home"
+fi
+python="$home/bin/python"
+[ -x "$python" ] || python="$home/Scripts/python"
+if [ ! -f "$home/made-from" ]; then
+    "$python" -m pip install --quiet --disable-pip-version-check --editable . \
+        --requirement "$versions" --requirement tests/matrix/tools.txt
+    printf '%s\n' "$wanted" > "$home/made-from"
+fi
+
+"$python" - <<'VERSIONS'
+from importlib.metadata import version
+print(*(f"{name} {version(name)}" for name in ("openai", "anthropic", "opentelemetry-sdk", "wrapt")), sep=", ")
+VERSIONS
+exec "$python" -m pytest tests/instrumentation --quiet "$@"
