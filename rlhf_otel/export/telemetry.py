@@ -8,6 +8,7 @@ and the work is done there. A processor that somebody adds to our provider makes
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -201,8 +202,8 @@ class Telemetry(ProviderTelemetry):
 
     def tracer(self) -> Any:
         """Ours, unless the application has set a global provider."""
-        provider = trace.get_tracer_provider()
-        if isinstance(provider, trace.ProxyTracerProvider):
+        provider = _global_provider()
+        if provider is None:
             provider = self.own.tracer_provider
         if self._tracer_of[0] is not provider:
             if provider is not self.own.made_tracer_provider:
@@ -214,8 +215,8 @@ class Telemetry(ProviderTelemetry):
     @property
     def is_foreign(self) -> bool:
         """Whether spans go to a provider that the application set."""
-        provider = trace.get_tracer_provider()
-        return not isinstance(provider, trace.ProxyTracerProvider) and provider is not self.own.made_tracer_provider
+        provider = _global_provider()
+        return provider is not None and provider is not self.own.made_tracer_provider
 
     def defers(self, span: Any) -> bool:
         """Whether `span` is of our own provider, and nobody has added a processor to that."""
@@ -267,6 +268,21 @@ class Telemetry(ProviderTelemetry):
         """The handle of a stored interaction that goes by one of these ids; None without a store."""
         store = self.own.store_sink
         return store.find(**ids) if store is not None and any(ids.values()) else None
+
+
+def _global_provider() -> Any:
+    """The global tracer provider; None where none has been set.
+
+    The API's own function asks the environment each time as long as that is so, which is a tenth of what a call costs.
+    """
+    if getattr(trace, "_TRACER_PROVIDER", trace) is None and "OTEL_PYTHON_TRACER_PROVIDER" not in _LOADED_BY_NAME:
+        return None
+    provider = trace.get_tracer_provider()
+    return None if isinstance(provider, trace.ProxyTracerProvider) else provider
+
+
+_LOADED_BY_NAME = frozenset({"OTEL_PYTHON_TRACER_PROVIDER"} & os.environ.keys())
+"""A provider that this variable names is made by the API when it is first asked for."""
 
 
 def _target_context(trace_id: str, span_id: str) -> Any:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from rlhf_otel.redact.rules import DEFAULT_RULES, Rule
+from rlhf_otel.redact.rules import DEFAULT_RULES, SHORTEST_KEY, Rule
 
 if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Interaction
@@ -29,6 +29,7 @@ class Redactor:
 
     def __init__(self, rules: Sequence[Rule] = DEFAULT_RULES) -> None:
         self.rules = tuple(rules)
+        self._shortest = SHORTEST_KEY if self.rules == DEFAULT_RULES else 0
 
     def __call__(self, interaction: Interaction) -> Interaction:
         """`interaction` without secrets in its content, error message, context and attributes."""
@@ -42,6 +43,8 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """`text` with a placeholder such as `[REDACTED:openai-key]` in place of each secret."""
+        if len(text) < self._shortest and "@" not in text:
+            return text  # roles, types, names: most texts of an interaction
         for rule in self.rules:
             text = rule.apply(text)
         return text

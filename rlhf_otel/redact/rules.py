@@ -111,3 +111,6 @@ DEFAULT_RULES: Final[tuple[Rule, ...]] = (
     ),
 )  # fmt: skip
 """Tried in this order: a narrower rule stands before a wider one."""
+
+SHORTEST_KEY: Final = 15
+"""In characters. A shorter text can hold an e-mail address, which has an @, and no other secret of `DEFAULT_RULES`."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.redact import DEFAULT_RULES, Redactor, Rule
+from rlhf_otel.redact.rules import SHORTEST_KEY
 
 redactor = Redactor()
 
@@ -201,3 +202,10 @@ def test_hostile_text_takes_no_more_than_its_length(piece: str, tail: str) -> No
     keywords = " @ sk- _ PRIVATE KEY eyJ earer AIza AKIA xox hf_ ghp_ "
     text = piece * (500_000 // len(piece)) + tail
     assert isinstance(redactor.text(keywords + text), str)
+
+
+def test_a_text_that_is_too_short_for_a_key_holds_none() -> None:
+    """Only the rule for addresses matches what the redactor takes to be too short to look at."""
+    parser = pytest.importorskip("re._parser", reason="the width of a pattern is told by Python 3.11 and newer")
+    widths = {rule.name: parser.parse(rule.pattern.pattern).getwidth()[0] for rule in DEFAULT_RULES}
+    assert min(width for name, width in widths.items() if name != "email") >= SHORTEST_KEY
