@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import threading
 import weakref
@@ -101,6 +102,10 @@ def test_an_object_that_fails_when_looked_at_is_no_response():
 
 def test_last_and_current():
     """The newest call of this thread, and the one under way."""
+    contextvars.Context().run(check_last_and_current)
+
+
+def check_last_and_current():
     assert (handles.last(), handles.current()) == (None, None)
     token = handles.begin(made(1))
     assert (handles.last(), handles.current()) == (made(1), made(1))
@@ -111,7 +116,6 @@ def test_last_and_current():
     thread.start()
     thread.join()
     assert seen == [None]
-    handles.made(None)
 
 
 @pytest.mark.parametrize("sampled", [True, False])
