@@ -1,4 +1,4 @@
-"""Draws the README's picture from the demo's own output: `python docs/picture.py` in a checkout with `make demo` run."""
+"""Draws the README's picture from the demo's own output: `python docs/picture.py`, after `make demo`."""
 
 import os
 import re
