@@ -6,6 +6,7 @@ import copy
 import pickle
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
@@ -15,7 +16,8 @@ from rlhf_otel.instrumentation import providers
 from rlhf_otel.testing import capture
 
 from . import contract_anthropic, contract_openai, contract_responses
-from .contract import check_times, decoded
+from .contract import TIMES, check_times, decoded
+from .shapes import find
 
 CASES = [*contract_openai.CASES, *contract_responses.CASES, *contract_anthropic.CASES]
 KINDS = ("sync", "async")
@@ -110,3 +112,18 @@ def test_results_can_be_copied_and_pickled(sdk, copied, llm, clients, captured):
     assert type(again) is type(result)
     assert again.model_dump() == result.model_dump()
     assert again._request_id == result._request_id == "req-a"
+
+
+@pytest.mark.parametrize("path", ["chat.completions.create", "responses.create", "messages.create"])
+def test_the_first_token_is_not_the_first_chunk(path, llm, clients, captured):
+    """Events without text (a role, a start, a ping) are chunks and no token; reasoning has a time of its own."""
+    sdk = "anthropic" if path == "messages.create" else "openai"
+    case = next(case for case in CASES if case.path == path and case.talk.first == "reasoning" and case.streams)
+    llm.script(replace(case.talk.reply, first_delay=0.05, chunk_delay=0.02))
+    for _ in find(clients[sdk, "sync"], path)(**case.ask, stream=True):
+        pass
+    (span,) = captured.spans
+    chunk, reasoning, token = (span.attributes[name] for name in (*TIMES[:1], TIMES[2], TIMES[1]))
+    assert chunk < reasoning < token
+    assert reasoning >= 0.05
+    assert token >= 0.09  # two pieces of reasoning come before it
