@@ -63,9 +63,11 @@ def switch_on(packages: Iterable[str] = ("all",), telemetry: hooks.Telemetry | N
         telemetry: where to, in place of `hooks.telemetry`.
     """
     for package in _chosen(tuple(packages)):
-        _settle(package)
-        with _lock:
-            _wanted[package] = telemetry
+        _wanted[package] = telemetry
+        if _is_being_imported(package):
+            # Nothing half made is patched. Importing it again returns when whoever imports it is done.
+            threading.Thread(target=_watch_import, args=(package,), name="rlhf-otel-import", daemon=True).start()
+        else:
             _watch_import(package)
 
 
@@ -111,20 +113,21 @@ def patched_packages() -> dict[str, str]:
     return {package: getattr(sys.modules.get(package), "__version__", "") for package in _patches}
 
 
-def _settle(package: str) -> None:
-    """Waits until an import of `package` that is under way in another thread is over; nothing half made is patched."""
+def _is_being_imported(package: str) -> bool:
     spec = getattr(sys.modules.get(package), "__spec__", None)
-    if getattr(spec, "_initializing", False):
-        importlib.import_module(package)
+    return bool(getattr(spec, "_initializing", False))
 
 
 def _watch_import(package: str) -> None:
     """Patches `package` once it is imported, which may be now."""
     if package in sys.modules:
-        _imported(sys.modules[package])
-    elif package not in _hooked:
+        _imported(importlib.import_module(package))
+        return
+    with _lock:
+        if package in _hooked:
+            return
         _hooked.add(package)
-        wrapt.register_post_import_hook(_imported, package)
+    wrapt.register_post_import_hook(_imported, package)
 
 
 def _imported(module: Any) -> None:

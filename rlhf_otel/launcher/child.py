@@ -16,6 +16,8 @@ from rlhf_otel.launcher.imports import when_first_imported
 from rlhf_otel.launcher.stderr import say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rlhf_otel.config import Config
 
 _OURS = ("rlhf_otel.api", "rlhf_otel.feedback")
@@ -30,6 +32,8 @@ _ASKS_FOR_GLOBAL = (
     "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
 )
+
+_provided = False
 
 
 def start() -> None:
@@ -53,37 +57,48 @@ def _start() -> None:
     others = instrumentors.installed(packages)
     if others:
         _set_up(config, packages, others)
-    elif packages or asks_for_global(config):
-        when_first_imported(_signs_of_use(config, packages), lambda: _set_up_late(config, packages))
+    else:
+        # The client libraries are watched apart: some import OpenTelemetry while they are themselves half imported.
+        when_first_imported(packages, lambda: _late(lambda: _set_up(config, packages, instrumentors.Installed())))
+        when_first_imported(_signs_of_use(config), lambda: _late(lambda: _provide(config, instrumentors.Installed())))
     flush_on_sigterm(config.exit_timeout)
 
 
-def _signs_of_use(config: Config, packages: tuple[str, ...]) -> tuple[str, ...]:
-    """The modules whose import says that this process needs us; many that Python starts never do."""
-    return (*packages, *_OURS, *(_OPENTELEMETRY if asks_for_global(config) else ()))
+def _signs_of_use(config: Config) -> tuple[str, ...]:
+    """The modules besides client libraries whose import says that this process needs our providers."""
+    return (*_OURS, *(_OPENTELEMETRY if asks_for_global(config) else ()))
 
 
-def _set_up_late(config: Config, packages: tuple[str, ...]) -> None:
-    """The same in the midst of an import of the application's, which must succeed."""
+def _late(act: Callable[[], None]) -> None:
+    """Does `act` in the midst of an import of the application's, which must succeed."""
     try:
-        _set_up(config, packages, instrumentors.Installed())
+        act()
     except Exception as error:  # noqa: BLE001 - the application's import succeeds, whatever is wrong with us
         say(f"not recording: {type(error).__name__}: {error}")
 
 
 def _set_up(config: Config, packages: tuple[str, ...], others: instrumentors.Installed) -> None:
-    """Everybody's provider where somebody asks for one, else one of our own; then whoever writes to it."""
+    """The providers, then whoever writes to them."""
+    _provide(config, others)
+    others.activate()
+    if packages:
+        from rlhf_otel.instrumentation import switch_on
+
+        switch_on(packages)
+
+
+def _provide(config: Config, others: instrumentors.Installed) -> None:
+    """Everybody's provider where somebody asks for one, else one of our own. Once: doing it imports what we watch."""
+    global _provided
+    if _provided:
+        return
+    _provided = True
     from rlhf_otel.export import setup
 
     if not others.configure() and (others.ask_for_global or asks_for_global(config)):
         setup.configure_global(config)
     else:
         setup.configure(config)
-    others.activate()
-    if packages:
-        from rlhf_otel.instrumentation import switch_on
-
-        switch_on(packages)
 
 
 def asks_for_global(config: Config) -> bool:
