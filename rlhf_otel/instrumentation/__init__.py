@@ -64,7 +64,7 @@ def switch_on(packages: Iterable[str] = ("all",), telemetry: hooks.Telemetry | N
     """
     for package in _chosen(tuple(packages)):
         _wanted[package] = telemetry
-        if _is_being_imported(package):
+        if _is_half_imported(package):
             # Nothing half made is patched. Importing it again returns when whoever imports it is done.
             threading.Thread(target=_watch_import, args=(package,), name="rlhf-otel-import", daemon=True).start()
         else:
@@ -113,15 +113,17 @@ def patched_packages() -> dict[str, str]:
     return {package: getattr(sys.modules.get(package), "__version__", "") for package in _patches}
 
 
-def _is_being_imported(package: str) -> bool:
-    spec = getattr(sys.modules.get(package), "__spec__", None)
-    return bool(getattr(spec, "_initializing", False))
+def _is_half_imported(package: str) -> bool:
+    """Whether an import of `package` is under way that has not come to its version, which stands behind the clients."""
+    module = sys.modules.get(package)
+    under_way = getattr(getattr(module, "__spec__", None), "_initializing", False)
+    return bool(under_way) and not hasattr(module, "__version__")
 
 
 def _watch_import(package: str) -> None:
     """Patches `package` once it is imported, which may be now."""
     if package in sys.modules:
-        _imported(importlib.import_module(package))
+        _imported(importlib.import_module(package) if _is_half_imported(package) else sys.modules[package])
         return
     with _lock:
         if package in _hooked:
