@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +27,13 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PIPED_WIDTH = 100
-"""How wide tables are where there is no terminal to ask."""
+"""How wide tables are where there is no terminal to ask, and no COLUMNS."""
+NARROWEST = 40
+
+JOINERS = "\u200c\u200d"
+"""Unprintable by themselves, but a part of many emoji and of Persian and Indic words."""
+HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+"""What a header may be called."""
 
 RESPONSE_ID = re.compile(r"(chatcmpl|cmpl|resp|msg|gen|run)[-_][\w.:-]+")
 SPAN_ID = re.compile(r"[0-9a-f]{16}")
@@ -40,7 +48,7 @@ class Problem(click.ClickException):
 
 def store_option(function: Function) -> Function:
     """Adds `--store`."""
-    text = f"The store to read. [RLHF_OTEL_STORE; {DEFAULT_STORE}]"
+    text = f"The store, a file. [RLHF_OTEL_STORE; {DEFAULT_STORE}]"
     return click.option("--store", metavar="PATH", help=text)(function)
 
 
@@ -124,20 +132,48 @@ def print_json_lines(values: Iterable[Any]) -> None:
 
 
 def console(stderr: bool = False) -> Console:
-    """A console as wide as the terminal, or of a readable width where the output goes elsewhere. Honours NO_COLOR."""
+    """A console as wide as the terminal; elsewhere as COLUMNS says, or of a readable width. Honours NO_COLOR."""
 
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     made = Console(file=stream, highlight=False, soft_wrap=False)
-    if not made.is_terminal:
-        made.width = max(PIPED_WIDTH, made.width)
+    if not stream.isatty():
+        columns = os.environ.get("COLUMNS", "")
+        made.width = int(columns) if columns.isdecimal() and int(columns) else PIPED_WIDTH
+    made.width = max(NARROWEST, made.width)
     return made
 
 
 def printable(text: str) -> str:
     """`text` without the control characters by which recorded content could drive the reader's terminal."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return "".join(char if _is_harmless(char) else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _is_harmless(char: str) -> bool:
+    return char.isprintable() or char in "\n\t" or char in JOINERS or unicodedata.category(char) == "Zs"
+
+
+def one_line(text: str, at_most: int = 1000) -> str:
+    """The start of `text`, on one line."""
+    return printable(" ".join(text[:at_most].split()))
+
+
+def shortened(text: str, cells: int) -> str:
+    """`text`, cut to so many cells of a terminal."""
+    from rich.text import Text
+
+    cut = Text(text)
+    cut.truncate(cells, overflow="ellipsis")
+    return cut.plain
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """What somebody who typed `word` may have meant, as the end of a sentence; empty where nothing is near."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, list(known), 1)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def mask(text: str) -> str:
@@ -148,8 +184,15 @@ def mask(text: str) -> str:
 def without_secrets(name: str, value: Any) -> Any:
     """The value of a setting as it may be printed: the names of headers stay, what they say does not."""
     if name == "headers" and value:
-        pairs = (part.partition("=") for part in str(value).split(","))
-        return ",".join(f"{key.strip()}={mask(secret)}" for key, _, secret in pairs)
+        return ",".join(map(_without_secret, str(value).split(",")))
     if name == "endpoint" and value:
         return re.sub(r"//[^/@]*@", "//", str(value))
     return list(value) if isinstance(value, tuple) else value
+
+
+def _without_secret(header: str) -> str:
+    """One header; all of it may be the secret where there is no name."""
+    key, equals, secret = header.partition("=")
+    if not equals or not HEADER.fullmatch(key.strip()):
+        return mask(header)
+    return f"{key.strip()}={mask(secret)}"

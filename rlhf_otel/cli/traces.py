@@ -74,15 +74,52 @@ def parse_since(_ctx: click.Context, _param: click.Parameter, text: str | None) 
 @store_option
 def command(as_json: bool, jsonl: bool, store: str | None, **filters: Any) -> None:
     """List recorded calls with their feedback, newest first."""
+    limit = filters.pop("limit")
     with reading(store) as opened:
-        found = list(opened.interactions(**filters))
+        found = list(opened.interactions(limit=limit + 1, **filters))
+        more, found = len(found) > limit, found[:limit]
         feedback = opened.feedback_on(found)
+        total = opened.counts()["interactions"]
     if as_json or jsonl:
         _print_as_json(found, feedback, jsonl)
     elif found:
-        _print_table(found, feedback)
+        _print_list(found, feedback, _rest(filters, limit, total) if more else "")
     else:
-        click.echo("No call matches. To record some: rlhf-otel-instrument python app.py", err=True)
+        click.echo(_nothing(filters, total), err=True)
+
+
+def _print_list(found: Sequence[Interaction], feedback: Mapping[str, Sequence[Feedback]], rest: str) -> None:
+    """The calls, and on stderr what there is to say of them."""
+    from rich.text import Text
+
+    from rlhf_otel.cli.listing import print_calls
+
+    talk = console(stderr=True)
+    for line in (print_calls(found, feedback), rest):
+        if line:
+            talk.print(Text(line, "dim"), soft_wrap=True)
+
+
+def _rest(filters: Mapping[str, Any], limit: int, total: int) -> str:
+    of = "" if any(value is not None for value in filters.values()) else f" of {total:,}"
+    return f"{limit:,}{of} calls; --limit N for more"
+
+
+def _nothing(filters: Mapping[str, Any], total: int) -> str:
+    """Why the list is empty."""
+    if not total:
+        return "The store has no calls yet. To record some: rlhf-otel-instrument python app.py"
+    calls = "The one call does not match" if total == 1 else f"None of the {total:,} calls matches"
+    return f"{calls} {' '.join(_typed(name, value) for name, value in filters.items() if value is not None)}"
+
+
+def _typed(name: str, value: Any) -> str:
+    """A filter as it was typed, or nearly so."""
+    if name == "has_feedback":
+        return "--has-feedback" if value else "--no-feedback"
+    if name == "since_ns":
+        return f"--since '{datetime.fromtimestamp(value / 1e9):%Y-%m-%d %H:%M}'"
+    return f"--{name} {printable(value)}"
 
 
 def _print_as_json(found: Sequence[Interaction], feedback: Mapping[str, Sequence[Feedback]], lines: bool) -> None:
@@ -93,48 +130,3 @@ def _print_as_json(found: Sequence[Interaction], feedback: Mapping[str, Sequence
         print_json_lines(rows)
     else:
         print_json(list(rows))
-
-
-def _print_table(found: Sequence[Interaction], feedback: Mapping[str, Sequence[Feedback]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), expand=True)
-    table.add_column("Time\nSpan id", no_wrap=True, min_width=16)
-    table.add_column("Model\nOutcome", no_wrap=True, overflow="ellipsis", max_width=17)
-    table.add_column("Prompt\nAnswer", no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column("TTFT\nRate", no_wrap=True, justify="right")
-    table.add_column("Tokens\nin, out", no_wrap=True, justify="right")
-    table.add_column("Feedback", max_width=14)
-    for one in found:
-        table.add_row(*_cells(one, feedback.get(one.span_id, ())))
-    console().print(table)
-
-
-def _cells(one: Interaction, feedback: Sequence[Feedback]) -> list[Any]:
-    from rich.text import Text
-
-    from rlhf_otel.cli import marks
-    from rlhf_otel.codec import prompt_text, response_text
-
-    outcome = marks.outcome(one)
-    colour = {"ok": "green", "abandoned": "yellow", "cancelled": "yellow"}.get(outcome, "red")
-    answer = response_text(one) or one.error_message or _tool_calls(one)
-    return [
-        Text.assemble((marks.moment(one.start_ns), "dim"), "\n", (one.span_id, "bold")),
-        Text.assemble(printable(one.response_model or one.request_model or one.name), "\n", (outcome, colour)),
-        Text.assemble(_one_line(prompt_text(one)), "\n", (_one_line(answer), "dim")),
-        Text(f"{marks.seconds(one.time_to_first_token_s)}\n{marks.rate(one.tokens_per_second)}"),
-        Text(f"{marks.count(one.input_tokens, 'in')}\n{marks.count(one.output_tokens, 'out')}"),
-        Text(marks.marks(feedback, one.span_id)),
-    ]
-
-
-def _tool_calls(one: Interaction) -> str:
-    names = (p.get("name") for m in one.output or () for p in m.get("parts", ()) if p.get("type") == "tool_call")
-    return ", ".join(f"{name}()" for name in names)
-
-
-def _one_line(text: str) -> str:
-    """The start of `text` on one line; the table cuts it to its width."""
-    return printable(" ".join(text[:1000].split()))

@@ -5,24 +5,64 @@ from __future__ import annotations
 import json
 
 import pytest
+from rich.cells import cell_len
 
 from rlhf_otel.config import SETTINGS
+from rlhf_otel.store import Store
 
-from .conftest import ESCAPE, FAILED, GOOD, LEFT, UNSEEN
+from .conftest import ESCAPE, FAILED, GOOD, LEFT, UNSEEN, interaction, text
 
 
 def spans(result):
     return [row["span_id"] for row in json.loads(result.stdout)]
 
 
-def test_traces_prints_a_table_with_whole_ids(run, store):
-    """Each call is shown with its whole id, model, prompt, answer, speed, tokens and feedback, in 100 columns."""
+SHOWN = (GOOD, FAILED, LEFT, "gpt-5-mini", "How long does an", "Seven minutes", "420 ms", "345 tok/s", "12 in",
+         "345 out", "👎 💬 ✎, helpfulness 4/5", "abandoned", "RateLimitError", "slow down",
+         'weather({"city": "Paris"})')  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 110, 160])
+def test_traces_shows_each_call_in_any_width(run, store, monkeypatch, width):
+    """Whole id, model, prompt, answer, speed, tokens and feedback, within the width and without padding."""
+    monkeypatch.setenv("COLUMNS", str(width))
     result = run("traces", "--store", store)
     assert result.exit_code == 0
-    for part in (GOOD, FAILED, LEFT, "gpt-5-mini", "How long does an", "Seven minutes", "420 ms", "345 tok/s", "12 in",
-                 "345 out", "👎💬", "4/5", "✎", "abandoned", "RateLimitError", "slow down", "weather()"):  # fmt: skip
-        assert part in result.stdout, part
-    assert max(map(len, result.stdout.splitlines())) <= 100
+    lines = result.stdout.splitlines()
+    unwrapped = " ".join(result.stdout.split())
+    for part in SHOWN if width < 110 else SHOWN[:8]:
+        assert part in unwrapped, part
+    assert max(map(cell_len, lines)) <= width
+    assert all(line and line == line.rstrip() for line in lines)
+    assert result.stdout.startswith("Time") == (width >= 110)
+
+
+def test_a_prompt_has_room_in_a_small_terminal(run, store, monkeypatch):
+    """At 80 columns fifty characters of prompt and answer can be read, and more are cut."""
+    long = interaction("a" * 16, 0, input=[text("user", "p" * 200)], output=[text("assistant", "a" * 200)])
+    with Store.open(store) as opened:
+        opened.add([long])
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run("traces", "--store", store).stdout
+    for letter in "pa":
+        assert f"{letter * 50}" in shown
+        assert f"{letter * 62}" not in shown
+
+
+def test_traces_piped_without_columns_are_100_wide(run, store, monkeypatch):
+    """Where nobody says how wide the output is, it is as wide as can be read."""
+    monkeypatch.delenv("COLUMNS")
+    assert not run("traces", "--store", store).stdout.startswith("Time")
+
+
+def test_what_there_is_to_say_of_the_list_is_on_stderr(run, store):
+    """How many more there are, and what the marks mean where there are any."""
+    result = run("traces", "--store", store, "--limit", "1")
+    assert "1 of 3 calls; --limit N for more" in result.stderr
+    assert "👎 bad  💬 with a comment  ✎ with a correction" in result.stderr
+    assert "👍" not in result.stderr
+    assert run("traces", "--store", store, "--no-feedback").stderr == ""
+    assert "1 calls; --limit N" in run("traces", "--store", store, "--limit", "1", "--since", "1h").stderr
 
 
 def test_traces_as_json_is_newest_first_with_feedback(run, store):
@@ -67,10 +107,10 @@ def test_traces_refuses_what_it_cannot_read(run, store, options):
 
 
 def test_traces_without_a_match_says_so_on_stderr(run, store):
-    """No match is no error, and stdout stays empty for the program that reads it."""
+    """No match is no error, is said with what was asked for, and stdout stays empty for the program that reads it."""
     result = run("traces", "--store", store, "--session", "nobody")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "No call matches" in result.stderr
+    assert result.stderr == "None of the 3 calls matches --session nobody\n"
     assert json.loads(run("traces", "--json", "--store", store, "--session", "nobody").stdout) == []
 
 
@@ -103,7 +143,7 @@ def test_show_prints_the_whole_call(run, store):
     shown = run("show", GOOD, "--store", store).stdout
     for part in ("chat gpt-5-mini", GOOD, "chatcmpl-b7", "first token after 420 ms", "345 tok/s", "12 in, 345 out",
                  "conv-42", "context.app_version 1.2", "train", "user\n  How long", "assistant (answer)\n  Seven",
-                 "👎💬  by u1", "comment: changed my mind", "helpfulness 4/5", "correction: Six minutes.",
+                 "👎 💬  by u1", "comment: changed my mind", "helpfulness 4/5", "correction: Six minutes.",
                  "Earlier, or taken back\n  👍  by u1"):  # fmt: skip
         assert part in shown, part
 
