@@ -51,8 +51,8 @@ class Telemetry(Protocol):
     def attributes(self, interaction: Interaction) -> dict[str, Any]:
         """The span attributes of a completed interaction, as far as the capture mode lets its span carry them."""
 
-    def measure(self, interaction: Interaction, gaps: Sequence[float]) -> None:
-        """Records the client metrics of one call; `gaps` are the seconds between its chunks."""
+    def measure(self, interaction: Interaction, stamps: Sequence[int]) -> None:
+        """Records the client metrics of one call; `stamps` are the times of its chunks, in nanoseconds."""
 
     def emit(self, feedback: Feedback) -> str:
         """Sends one feedback event on its way; returns its status: joined, pending, spooled or sent."""
@@ -111,6 +111,15 @@ def announce(event: str, *args: Any) -> None:
             fault(f"a listener of {event!r} raised", error)
 
 
+_counting = threading.RLock()
+
+
+def count(name: str, by: int = 1) -> None:
+    """Adds to one of `counters`; exact whatever threads do."""
+    with _counting:
+        counters[name] += by
+
+
 _last_said: dict[str, float] = {}
 _said_lock = threading.RLock()  # a finalizer may run inside it, on the same thread
 SAY_EVERY_S = 60.0
@@ -152,7 +161,7 @@ if hasattr(os, "register_at_fork"):
 
 def fault(where: str, error: BaseException) -> None:
     """Reports a fault, ours or of something plugged in: counted, logged once a minute, raised only when strict."""
-    counters["faults"] += 1
+    count("faults")
     say(where, "%s: %s: %s (the application is not affected)", where, type(error).__name__, error)
     logger.debug("%s", where, exc_info=error)
     if strict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,8 @@ class Instruments:
             s.METRIC_FEEDBACK_SCORE, "1", "Scores of feedback, 0 to 1.", [x / 10 for x in range(11)]
         )
 
-    def measure(self, i: Interaction, gaps: Sequence[float]) -> None:
-        """Records one call."""
+    def measure(self, i: Interaction, stamps: Sequence[int]) -> None:
+        """Records one call; `stamps` are the times of its chunks, in nanoseconds."""
         common = {s.OPERATION_NAME: i.operation, s.PROVIDER_NAME: i.provider}
         optional = {s.REQUEST_MODEL: i.request_model, s.RESPONSE_MODEL: i.response_model}
         optional |= {key: i.attributes.get(key) for key in (s.SERVER_ADDRESS, s.SERVER_PORT)}
@@ -42,8 +43,8 @@ class Instruments:
         self._duration.record(i.duration_s, {**common, **failed})
         if i.time_to_first_chunk_s is not None:
             self._first_chunk.record(i.time_to_first_chunk_s, common)
-        for gap in gaps:
-            self._per_chunk.record(gap, common)
+        for before, after in itertools.pairwise(stamps):
+            self._per_chunk.record((after - before) / 1e9, common)
         for kind, count in (("input", i.input_tokens), ("output", i.output_tokens)):
             if count is not None and not i.usage_estimated:
                 self._tokens.record(count, {**common, s.TOKEN_TYPE: kind})

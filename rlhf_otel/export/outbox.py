@@ -61,7 +61,7 @@ class Outbox:
             elif len(batch) == 1 and self._another_is_taken():
                 self.waiting.popleft()
                 dropped += 1
-                hooks.counters["dropped_undelivered"] += 1
+                hooks.count("dropped_undelivered")
                 hooks.say(
                     f"refused {self.sink.name}", "%s refuses one item and takes others; it is dropped", self.sink.name
                 )
@@ -77,14 +77,14 @@ class Outbox:
         self._size = min(self._size * 2, self._full_size)
         for _ in range(count):
             self.waiting.popleft()
-        hooks.counters[f"delivered_{self.sink.name}"] += count
+        hooks.count(f"delivered_{self.sink.name}", count)
 
     def _another_is_taken(self) -> bool:
         """Whether the sink takes the newest item, after it refused the oldest alone: then that one is at fault."""
         if len(self.waiting) < 2 or not self._send([self.waiting[-1]]):
             return False
         self.waiting.pop()
-        hooks.counters[f"delivered_{self.sink.name}"] += 1
+        hooks.count(f"delivered_{self.sink.name}")
         return True
 
     def _send(self, batch: Sequence[Any]) -> bool:
@@ -99,7 +99,7 @@ class Outbox:
             if not sent:
                 said = "%s does not take data; %d items wait (the application is not affected)"
                 hooks.say(topic, said, name, waiting)
-        hooks.counters["failed_batches"] += not sent
+        hooks.count("failed_batches", not sent)
         hooks.logger.debug("batch of %d to %s: %s", len(batch), name, "ok" if sent else "failed")
         return sent
 
@@ -116,5 +116,5 @@ class Outbox:
             for _ in range(excess):
                 kept.popleft()
             self.waiting = kept
-            hooks.counters["dropped_undelivered"] += dropped
+            hooks.count("dropped_undelivered", dropped)
         return dropped

@@ -58,7 +58,7 @@ class Pipeline:
             try:
                 interaction = self._run(step, interaction, deferred) or interaction
             except hooks.Drop:
-                hooks.counters["dropped_by_processor"] += 1
+                hooks.count("dropped_by_processor")
                 _dropped.set(interaction.span_id)
                 return without_content(interaction), True
             except Exception as error:  # noqa: BLE001 - a processor is foreign code

@@ -78,8 +78,8 @@ class ProviderTelemetry:
 
     def _announced(self, interaction: Interaction, dropped: bool) -> Interaction:
         self._remember_arm(interaction)
-        hooks.counters["interactions"] += 1
-        hooks.counters["errors"] += interaction.status == "error"
+        hooks.count("interactions")
+        hooks.count("errors", interaction.status == "error")
         hooks.announce("drop" if dropped else "interaction", interaction)
         if interaction.status == "error":
             hooks.announce("error", interaction)
@@ -114,10 +114,10 @@ class ProviderTelemetry:
 
     # --- Metrics --------------------------------------------------------------------------------------------------
 
-    def measure(self, interaction: Interaction, gaps: Sequence[float]) -> None:
+    def measure(self, interaction: Interaction, stamps: Sequence[int]) -> None:
         """Records the client histograms, where there is a meter."""
         if (instruments := self._instruments()) is not None:
-            instruments.measure(interaction, gaps)
+            instruments.measure(interaction, stamps)
             self._measured()
 
     def _measured(self) -> None:
@@ -151,7 +151,7 @@ class ProviderTelemetry:
             _target_context(feedback.trace_id, feedback.span_id),
             feedback.time_ns,
         )
-        hooks.counters["feedback"] += 1
+        hooks.count("feedback")
         hooks.announce("feedback", feedback)
         hooks.logger.debug("feedback %s on %s: %s %r", feedback.id, feedback.span_id, feedback.kind, feedback.value)
         if (instruments := self._instruments()) is not None:

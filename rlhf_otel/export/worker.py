@@ -140,7 +140,7 @@ class Worker:
 
     def _refuse(self, item: Any, what: str, limit: int) -> None:
         self._lost = True
-        hooks.counters["dropped_queue_full"] += 1
+        hooks.count("dropped_queue_full")
         hooks.announce("buffer_full", item)
         hooks.say(f"queue full {what}", "the export queue is full (%d items); new ones are dropped: %s", limit, what)
 
@@ -280,7 +280,7 @@ class Worker:
     def _close_sinks(self) -> None:
         """Lets go of the sinks; an outbox that still has something waiting is given up, which counts as a drop."""
         for outbox in self._outboxes or ():
-            hooks.counters["dropped_undelivered"] += len(outbox.waiting)
+            hooks.count("dropped_undelivered", len(outbox.waiting))
             try:
                 outbox.sink.close()
             except Exception as error:  # noqa: BLE001 - a sink is the outside world

@@ -45,7 +45,7 @@ def _never_raises(verb: Callable[P, FeedbackRef]) -> Callable[P, FeedbackRef | N
         except Exception as error:  # the host's request must not fail over a vote
             if hooks.strict:
                 raise
-            hooks.counters["feedback_refused"] += 1
+            hooks.count("feedback_refused")
             hooks.say(f"feedback {error}", "feedback was not recorded: %s", error)
             return None
 

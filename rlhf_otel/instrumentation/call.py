@@ -11,7 +11,9 @@ allowed.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import operator
 import sys
 import time
 import weakref
@@ -246,7 +248,7 @@ class Call:
             self.read(Call._read_request, self._body)
             self._body = None
         interaction = self.telemetry.complete(self.interaction())
-        self.telemetry.measure(interaction, self._gaps())
+        self.telemetry.measure(interaction, self.stamps)
         return interaction
 
     def _read_request(self, body: bytes) -> None:
@@ -266,7 +268,7 @@ class Call:
             request_model=self.request_model, response_model=self.response_model, response_id=self.response_id,
             stream=self.stream, stream_end=self.end if self.stream else None,
             stream_chunks=len(self.stamps) if self.stream else None,
-            stream_max_gap_s=max(self._gaps(), default=None) if self.stream else None,
+            stream_max_gap_s=self._max_gap(),
             time_to_first_chunk_s=self._since(self.stamps[0]) if self.stamps else None,
             time_to_first_token_s=self._since(self._first_token),
             time_to_first_reasoning_s=self._since(self._first_reasoning),
@@ -301,9 +303,10 @@ class Call:
     def _since(self, stamp: int) -> float | None:
         return (stamp - self._started) / 1e9 if stamp else None
 
-    def _gaps(self) -> list[float]:
-        stamps = self.stamps
-        return [(stamps[i] - stamps[i - 1]) / 1e9 for i in range(1, len(stamps))]
+    def _max_gap(self) -> float | None:
+        gaps = map(operator.sub, itertools.islice(self.stamps, 1, None), self.stamps)
+        longest = max(gaps, default=None)
+        return None if longest is None else longest / 1e9
 
     def __del__(self) -> None:
         # The last reference is gone: a stream that was dropped, or never read.

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 _MARK = "_rlhf_otel_original"
 _under_way: ContextVar[Call | None] = ContextVar("rlhf_otel_call", default=None)
-_KEPT_HEADERS = ("x-request-id", "request-id", "openai-processing-ms", "anthropic-processing-ms")
+_KEPT_HEADERS = {
+    name.encode(): semconv.HTTP_RESPONSE_HEADER + name
+    for name in ("x-request-id", "request-id", "openai-processing-ms", "anthropic-processing-ms")
+}
+"""Header, as the transport gives it -> attribute."""
 
 
 class Provider(Protocol):
@@ -54,7 +58,7 @@ class Patch:
         self.everywhere = False
         # By HTTP client, which the copies that `with_options` makes share.
         self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._servers: weakref.WeakKeyDictionary[Any, tuple[Any, dict[str, Any]]] = weakref.WeakKeyDictionary()
+        self._services: weakref.WeakKeyDictionary[Any, tuple[Any, str, dict[str, Any]]] = weakref.WeakKeyDictionary()
         self._replaced: list[tuple[type, str, Any]] = []
 
     @property
@@ -186,31 +190,32 @@ class Patch:
             if endpoint is None:
                 return None
             body = _body(options)
+            provider, server = self._service(client)
             call = Call(
                 telemetry,
                 endpoint,
-                provider=self.provider.name_of(client),
+                provider=provider,
                 model=body.get("model"),
                 stream=bool(kwargs.get("stream")),
-                attributes=dict(self._server(client)),
+                attributes=dict(server),
             )
             if not adoption.sdk_will_trace(client):
                 call.start(adoption.outer_span(endpoint.operation))
-            hooks.counters["calls"] += 1
+            hooks.count("calls")
             return call
         except Exception as error:  # noqa: BLE001 - an SDK that is not as expected is left alone
             hooks.fault("beginning a call", error)
             return None
 
-    def _server(self, client: Any) -> dict[str, Any]:
+    def _service(self, client: Any) -> tuple[str, dict[str, Any]]:
+        """Who answers `client`, and where; asked again when its base URL is replaced."""
         url = client.base_url
-        known = self._servers.get(client)
-        if known is not None and known[0] is url:
-            return known[1]
-        port = url.port or {"https": 443, "http": 80}.get(url.scheme)
-        server = {semconv.SERVER_ADDRESS: url.host, **({semconv.SERVER_PORT: port} if port else {})}
-        self._servers[client] = (url, server)
-        return server
+        known = self._services.get(client)
+        if known is None or known[0] is not url:
+            port = url.port or {"https": 443, "http": 80}.get(url.scheme)
+            server = {semconv.SERVER_ADDRESS: url.host, **({semconv.SERVER_PORT: port} if port else {})}
+            known = self._services[client] = (url, self.provider.name_of(client), server)
+        return known[1:]
 
 
 def _body(options: Any) -> Mapping[str, Any]:
@@ -268,10 +273,10 @@ def _enter(call: Call) -> list[tuple[Callable[[Any], Any], Any]]:
     """Makes the call's span the current one, for the HTTP spans beneath it; never across a yield."""
     entered: list[tuple[Callable[[Any], Any], Any]] = []
     try:
-        entered.append((handles.leave, handles.begin(call.handle)))
-        entered.append((_under_way.reset, _under_way.set(call)))
         if call.handle is not None:
             entered.append((otel_context.detach, otel_context.attach(trace.set_span_in_context(call.span))))
+        entered.append((handles.leave, handles.begin(call.handle)))
+        entered.append((_under_way.reset, _under_way.set(call)))
     except Exception as error:  # noqa: BLE001 - the call is made, whatever befalls its context
         hooks.fault("entering a call", error)
     return entered
@@ -281,6 +286,8 @@ def _leave(entered: list[tuple[Callable[[Any], Any], Any]]) -> None:
     for restore, token in reversed(entered):
         try:
             restore(token)
+        except ValueError:
+            return  # a coroutine that is closed from another context: what was entered is gone with its own
         except Exception as error:  # noqa: BLE001 - the call was made, whatever befalls its context
             hooks.fault("leaving a call", error)
 
@@ -294,9 +301,9 @@ def _note_response(call: Call, response: Any, retries: int | None) -> None:
 
 
 def _note_headers(call: Call, headers: Any) -> None:
-    for name in _KEPT_HEADERS:
-        if (value := headers.get(name)) is not None:
-            call.attributes[semconv.HTTP_RESPONSE_HEADER + name] = [value]
+    for name, value in headers.raw:
+        if (key := _KEPT_HEADERS.get(name.lower())) is not None:
+            call.attributes[key] = [value.decode("latin-1")]
 
 
 def _returned(call: Call, result: Any) -> None:
@@ -305,8 +312,9 @@ def _returned(call: Call, result: Any) -> None:
         if call.handle is None:
             call.start()  # the SDK was to start a span for us to adopt, and did not
         assert call.handle is not None
-        response = getattr(result, "http_response", None)
-        if response is None and hasattr(result, "status_code") and hasattr(result, "headers"):
+        fields = getattr(result, "__dict__", {})  # where looking for what is not there costs nothing
+        response = fields.get("http_response")
+        if response is None and "status_code" in fields and "headers" in fields:
             response = result  # the application asked for the HTTP response itself
         if response is not None:
             _returned_raw(call, result, response)
