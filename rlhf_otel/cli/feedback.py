@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from rlhf_otel.cli import understood
 from rlhf_otel.cli.common import (
     Problem,
     console,
@@ -17,7 +20,6 @@ from rlhf_otel.cli.common import (
     printable,
     reading,
     store_option,
-    store_path,
 )
 from rlhf_otel.config import Config, load
 
@@ -27,11 +29,27 @@ if TYPE_CHECKING:
     from rlhf_otel.records import Feedback
 
 _THUMBS = {"up": True, "👍": True, "down": False, "👎": False}
+MINUS = "\N{MINUS SIGN}"
+_NEGATIVE = re.compile(r"-\.?\d[\d./]*")
 _SOURCES = ("end_user", "annotator", "builder", "agent")
+
+
+class _TakesNegativeNumbers(click.Command):
+    """Takes `-1` for a value instead of for an option, so that it can be told what scale there is."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with_value = {word for param in self.params if not getattr(param, "is_flag", True) for word in param.opts}
+        before = ["", *args]
+        taken = [
+            arg.replace("-", MINUS, 1) if _NEGATIVE.fullmatch(arg) and before[place] not in with_value else arg
+            for place, arg in enumerate(args)
+        ]
+        return super().parse_args(ctx, taken)
 
 
 @click.command(
     "feedback",
+    cls=_TakesNegativeNumbers,
     epilog=examples(
         "rlhf-otel feedback 00f067aa0ba902b7 up",
         'rlhf-otel feedback 00f067aa0ba902b7 4/5 --name helpfulness -m "right, but too long"',
@@ -75,7 +93,7 @@ def parse_value(text: str) -> dict[str, Any]:
     Raises:
         click.UsageError: a number that is on no scale.
     """
-    word = text.strip()
+    word = text = text.strip().replace(MINUS, "-")
     if word.lower() in _THUMBS:
         return {"value": _THUMBS[word.lower()]}
     given, slash, top = word.partition("/")
@@ -122,47 +140,99 @@ def _give(options: dict[str, Any]) -> None:
         raise click.UsageError("what of it? up, down, 4/5, 0.8, a word, -m COMMENT or --correction TEXT is missing")
     target = parse_target(options["span_id"])
     value = {} if options["value"] is None else parse_value(options["value"])
-    said = {name: options[name] for name in ("name", "rater", "source") if options[name] is not None}
     where: dict[str, Any] = {"response_id": target}
     if not isinstance(target, str):
         where = {"span_id": target.span_id, "trace_id": target.trace_id or None}
-    _send(options["store"], options["as_json"], lambda: _record(where, value, options, said))
+    config = _config(options["store"])
+    path = _store_in_use(config)
+    meant = _meant(value, options)
+    if path is not None:
+        _try_out(path)
+        _refuse_taken_ids(path, meant, where)
+    given = _deliver(config, lambda: [_record(one, where) for one in meant])
+    if options["as_json"]:
+        return _print_refs(given)
+    for one, ref in zip(meant, given, strict=True):
+        what = understood.words(understood.feedback_of(one))
+        click.echo(f"{what} {understood.fate(ref, path, config)} (id {printable(ref.id)})")
+    return None
 
 
-def _record(where: dict[str, Any], value: dict[str, Any], options: dict[str, Any], said: dict[str, Any]) -> list[Any]:
-    """The feedback and, with its own id, the correction."""
-    from rlhf_otel import feedback
-
-    given, sent = options["feedback_id"], []
+def _meant(value: dict[str, Any], options: dict[str, Any]) -> list[dict[str, Any]]:
+    """The arguments of `feedback.record` and, for a correction beside a value, of `feedback.correct`."""
+    said = {name: options[name] for name in ("name", "rater", "source") if options[name] is not None}
+    given, meant = options["feedback_id"], []
     own = {} if given is None else {"id": given}
     if value or options["correction"] is None:
-        sent.append(feedback.record(**where, **value, **said, **own, comment=options["comment"]))
+        meant.append({**value, **said, **own, "comment": options["comment"]})
         own = {} if given is None else {"id": f"{given}:correction"}
     if options["correction"] is not None:
-        comment = None if sent else options["comment"]
-        if sent:
+        comment = None if meant else options["comment"]
+        if meant:
             said.pop("name", None)  # under the same name it would supersede the value
-        sent.append(feedback.correct(text=options["correction"], **where, **said, **own, comment=comment))
-    return sent
+        meant.append({**said, **own, "correction": options["correction"], "comment": comment})
+    return meant
+
+
+def _record(fields: dict[str, Any], where: dict[str, Any]) -> Any:
+    from rlhf_otel import feedback
+
+    fields = dict(fields)
+    if "correction" in fields:
+        return feedback.correct(text=fields.pop("correction"), **where, **fields)
+    return feedback.record(**where, **fields)
+
+
+def _refuse_taken_ids(path: str, meant: Sequence[dict[str, Any]], where: dict[str, Any]) -> None:
+    """The same id is the same feedback: the store would keep the first and say nothing."""
+    with reading(path) as opened:
+        for fields in meant:
+            there = opened.feedback(fields["id"]) if "id" in fields else None
+            if there is not None and not understood.is_same(there, fields, where):
+                raise Problem(
+                    f"the id {printable(there.id)} is already taken, by {understood.words(there)}"
+                    f"{understood.about(opened, there)}; nothing changed. Choose another --id, or take that one back:"
+                    f" --retract {printable(there.id)}"
+                )
 
 
 def _retract(feedback_id: str, store: str | None, as_json: bool) -> None:
     from rlhf_otel import feedback
 
-    _send(store, as_json, lambda: [feedback.retract(id=feedback_id)], retracted=feedback_id)
+    config = _config(store)
+    path, what = _store_in_use(config), ""
+    if path is not None:
+        if Path(path).expanduser().exists():
+            _try_out(path)
+        with reading(path) as opened:
+            there = opened.feedback(feedback_id)
+            if there is None:
+                raise Problem(
+                    f"no feedback in {path} has the id {printable(feedback_id)}, so nothing was taken back;"
+                    " `rlhf-otel show SPAN_ID` and `rlhf-otel feedback --pending` list ids"
+                )
+            what = f": {understood.words(there)}{understood.about(opened, there)}"
+    given = _deliver(config, lambda: [feedback.retract(id=feedback_id)])
+    if as_json:
+        _print_refs(given)
+    else:
+        click.echo(f"{printable(feedback_id)} is taken back{what}; it stays in the history and counts no longer")
 
 
-def _send(store: str | None, as_json: bool, act: Callable[[], Sequence[Any]], retracted: str = "") -> None:
-    """Sets delivery up, does `act`, waits until what it made has arrived, and says where it is."""
+def _config(store: str | None) -> Config:
     config = load({"store": store})
     if not config.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         raise Problem("recording is switched off (RLHF_OTEL_ENABLED or OTEL_SDK_DISABLED), so nothing was written")
+    return config
+
+
+def _deliver(config: Config, act: Callable[[], list[Any]]) -> list[Any]:
+    """Sets delivery up, does `act`, and waits until what it made has arrived."""
     import rlhf_otel
     from rlhf_otel import hooks
     from rlhf_otel.export import setup
     from rlhf_otel.feedback import FeedbackError
 
-    _check_store(config)
     hooks.strict = True  # a person waits for the answer; what goes wrong is theirs to know
     setup.configure(config)
     try:
@@ -173,38 +243,36 @@ def _send(store: str | None, as_json: bool, act: Callable[[], Sequence[Any]], re
         raise Problem(
             f"not confirmed within {config.exit_timeout:g} s that it arrived. `rlhf-otel doctor` finds out why"
         )
-    if as_json:
-        print_json([{"id": ref.id, "target": dict(ref.target), "status": ref.status} for ref in sent])
-    elif retracted:
-        click.echo(f"{retracted}: taken back; it stays in the history and counts no longer")
-    else:
-        for ref in sent:
-            click.echo(f"{ref.id}: {_explained(ref.status, config)}")
+    return sent
 
 
-def _check_store(config: Config) -> None:
-    """An application runs on without its store; a person who types a command wants to know."""
-    from rlhf_otel.export.own import store_path as store_in_use
-    from rlhf_otel.store import Store, StoreError
+def _print_refs(refs: Sequence[Any]) -> None:
+    print_json([{"id": ref.id, "target": dict(ref.target), "status": ref.status} for ref in refs])
 
-    path = store_in_use(config)
+
+def _store_in_use(config: Config) -> str | None:
+    """The store that feedback goes into; None where it goes to a backend alone."""
+    from rlhf_otel.export.own import store_path
+
+    path = store_path(config)
     if path == ":memory:":
         raise Problem("the store :memory: lives and dies with its process; name a file with --store PATH")
-    if path is not None:
-        try:
-            Store.open(path).close()
-        except StoreError as error:
-            raise Problem(f"nothing was written: {error}") from None
+    return path
 
 
-def _explained(status: str, config: Config) -> str:
-    place = store_path(config)
-    return {
-        "joined": f"joined with its call in {place}",
-        "pending": f"pending: its call is not in {place} yet; they are joined when it comes",
-        "spooled": "kept on disk, and sent as soon as the endpoint answers",
-        "sent": f"sent to {config.endpoint or 'the exporters that are configured'}",
-    }.get(status, status)
+def _try_out(path: str) -> None:
+    """An application runs on without its store; a person who types a command wants to know."""
+    from rlhf_otel.store import Store, StoreError
+
+    is_new = not Path(path).expanduser().exists()
+    try:
+        Store.open(path).close()
+    except StoreError as error:
+        raise Problem(f"nothing was written: {error}") from None
+    if is_new:
+        click.echo(
+            f"no store was here, so {path} was made; did the application run in another folder? --store PATH", err=True
+        )
 
 
 def _list_pending(store: str | None, as_json: bool) -> None:

@@ -192,6 +192,12 @@ class Store:
         with self._reading() as connection:
             return Joiner(connection).history(interaction)
 
+    def feedback(self, feedback_id: str) -> Feedback | None:
+        """The feedback with this id, whether it counts or not; None where there is none."""
+        with self._reading() as connection:
+            row = connection.execute(query("feedback_find"), (column_text(feedback_id),)).fetchone()
+            return None if row is None else feedback_of_body(row["body"])
+
     def pending(self, limit: int | None = None) -> list[Feedback]:
         """The feedback, oldest first, whose target is not in the store (yet)."""
         with self._reading() as connection:

@@ -66,7 +66,7 @@ def test_feedback_joins_its_call(run, store):
     result = run("feedback", GOOD, "4/5", "-m", "fine", "--name", "accuracy", "--rater", "u7", "--id", "m-7",
                  "--source", "annotator", "--store", store)  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"m-7: joined with its call in {store}\n"
+    assert (result.stdout, result.stderr) == ('accuracy 4/5 💬 joined with "How long does an egg take?" (id m-7)\n', "")
     one = given(store)["m-7"]
     assert (one.value, one.scale, one.score, one.kind) == (4, (1.0, 5.0), 0.75, "rating")
     assert (one.name, one.comment, one.rater, one.source, one.span_id) == ("accuracy", "fine", "u7", "annotator", GOOD)
@@ -98,7 +98,8 @@ def test_feedback_before_its_call_is_pending_and_listed(run, store):
     """A span id that nobody has seen yet is kept, said to be pending, and listed."""
     result = run("feedback", UNSEEN, "up", "--id", "early", "--store", store)
     assert result.exit_code == 0
-    assert "early: pending" in result.stdout
+    assert "👍 is pending: its call is not in" in result.stdout
+    assert "(id early)" in result.stdout
     assert "early" in given(store)
     listed = json.loads(run("feedback", "--pending", "--json", "--store", store).stdout)
     assert [one["id"] for one in listed] == ["f5", "early"]
@@ -109,7 +110,9 @@ def test_feedback_before_its_call_is_pending_and_listed(run, store):
 
 def test_feedback_can_be_taken_back(run, store):
     """What is retracted stays in the history and counts no longer."""
-    assert run("feedback", "--retract", "f3", "--store", store).exit_code == 0
+    result = run("feedback", "--retract", "f3", "--store", store)
+    assert result.exit_code == 0
+    assert 'f3 is taken back: helpfulness 4/5 on "How long does an egg take?"' in result.stdout
     with Store.open(store, read_only=True) as opened:
         call = opened.interaction(GOOD)
         assert "f3" not in {one.id for one in opened.feedback_on([call])[GOOD]}
@@ -119,10 +122,60 @@ def test_feedback_can_be_taken_back(run, store):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("yes",), 'label "yes" joined with "How long does an egg take?"'),
+        (("up", "-m", "-1"), "👍 💬 joined with"),
+        (("good", "--name", "tone"), "tone good joined with"),
+        (("-m", "fine"), "💬 comment joined with"),
+        (("down", "--correction", "Six."), "✎ correction joined with"),
+    ],
+)
+def test_what_was_understood_is_said(run, store, words, said):
+    """Whoever types a word sees what it was taken for, and which call it has found."""
+    result = run("feedback", GOOD, *words, "--store", store)
+    assert result.exit_code == 0
+    assert said in result.stdout
+
+
+def test_taking_back_what_nobody_gave_is_told(run, store):
+    """An id that the store does not know is a failure, and nothing is written."""
+    before = set(given(store))
+    result = run("feedback", "--retract", "nobody", "--store", store)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "has the id nobody, so nothing was taken back" in result.stderr
+    assert set(given(store)) == before
+    assert run("feedback", "--retract", "f3", "--store", "elsewhere.db").exit_code == 1
+
+
+def test_an_id_that_is_taken_is_told(run, store):
+    """The same id again is the same feedback; with another value nothing changes, and the command says so."""
+    words = ("--id", "mine", "--store", store)
+    assert run("feedback", GOOD, "up", *words).exit_code == 0
+    assert run("feedback", GOOD, "up", *words).exit_code == 0
+    result = run("feedback", GOOD, "down", *words)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert 'the id mine is already taken, by 👍 on "How long does an egg take?"; nothing changed' in result.stderr
+    assert run("feedback", UNSEEN, "up", *words).exit_code == 1
+    assert given(store)["mine"].value is True
+
+
+def test_a_store_that_is_made_is_told(run):
+    """Where there was no store, whoever has typed this in the wrong folder hears of it."""
+    result = run("feedback", GOOD, "up")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("no store was here, so .rlhf-otel/store.db was made; did the application run in")
+    assert run("feedback", GOOD, "down").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
         ((), "SPAN_ID is missing"),
         ((GOOD,), "up, down, 4/5, 0.8, a word"),
         ((GOOD[:-1], "up"), "16 hex digits expected"),
         ((GOOD, "7/5"), "off its scale"),
+        ((GOOD, "-1"), "-1 is no score from 0 to 1; a rating has its scale with it, as in 4/5"),
+        ((GOOD, "-1/5"), "off its scale"),
+        ((GOOD, "--nope"), "No such option"),
         ((GOOD, "up", "--source", "nobody"), "--source"),
         (("--pending", "--rater", "x"), "--pending stands alone"),
         ((GOOD, "up", "--retract", "x"), "--retract stands alone"),
@@ -161,7 +214,7 @@ def test_feedback_goes_to_the_endpoint(tmp_path):
         words = [*RLHF_OTEL, "feedback", f"00-{trace}-{GOOD}-01", "up", "--id", "e"]
         done = subprocess.run(words, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        assert done.stdout == f"e: sent to {collector.http_url}\n"
+        assert done.stdout == f"👍 sent to {collector.http_url} (id e)\n"
         (log,) = collector.logs
         assert (log.event_name, log.trace_id, log.span_id) == ("gen_ai.evaluation.result", trace, GOOD)
         assert log.attributes["rlhf.feedback.id"] == "e"

@@ -149,6 +149,13 @@ def test_find_takes_the_newest_that_goes_by_all_the_ids(store: Store, call: Any)
     assert store.find(span_id=call(2).span_id, message_id="m1") is None
 
 
+def test_feedback_is_found_by_its_id(store: Store, call: Any, vote: Any) -> None:
+    """Whether its call is there or not; an id that nobody gave finds nothing."""
+    store.add([call(0)], [joined := vote(call(0)), waiting := vote(call(1))])
+    assert [store.feedback(one.id) for one in (joined, waiting)] == [joined, waiting]
+    assert store.feedback("nobody") is None
+
+
 def test_find_without_an_id_is_a_mistake(store: Store) -> None:
     """It says what it needs."""
     with pytest.raises(StoreError, match="needs a span id"):
