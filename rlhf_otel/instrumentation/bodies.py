@@ -67,6 +67,11 @@ class Lenient(SimpleNamespace):
         if name.startswith("__"):
             raise AttributeError(name)
 
+    @property
+    def __pydantic_extra__(self) -> dict[str, Any]:
+        """All that the object has: an SDK's model keeps here what its type does not name."""
+        return vars(self)
+
 
 def lenient(data: bytes) -> Any:
     """`data` as JSON whose objects are `Lenient`; None for what is no JSON object."""

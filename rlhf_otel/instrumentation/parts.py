@@ -14,11 +14,20 @@ from typing import Any
 
 from rlhf_otel.records import Message, Part
 
+_MANY = 64
+
 FINISH_REASONS = {
     "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "max_output_tokens": "length",
     "tool_use": "tool_call", "tool_calls": "tool_call", "function_call": "tool_call",
 }  # fmt: skip
 """The provider's word -> the conventions' word, in messages; the span keeps the provider's."""
+
+
+def gather(pieces: list[str], piece: str) -> None:
+    """Keeps a piece of streamed text; many small strings take five times the room of one."""
+    pieces.append(piece)
+    if len(pieces) == _MANY:
+        pieces[:] = ("".join(pieces),)
 
 
 def text(content: Any) -> Part:

@@ -98,7 +98,7 @@ class _Streamed:
             return
         if index not in self.blocks:
             self.blocks[index] = ({"type": field}, [])
-        self.blocks[index][1].append(piece)
+        parts.gather(self.blocks[index][1], piece)
         if field == "thinking":
             call.reasoning()
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
-from rlhf_otel.instrumentation.bodies import Lenient, member
+from rlhf_otel.instrumentation.bodies import member
 from rlhf_otel.instrumentation.providers.openai_responses import Responses
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ class Chat:
             delta = choice.delta
             if delta is not None:
                 if content := delta.content:
-                    gathered.text.append(content)
+                    parts.gather(gathered.text, content)
                     call.token()
-                else:
+                if not content or delta.tool_calls or getattr(delta, "__pydantic_extra__", None):
                     gathered.add_rest(call, delta)
             if choice.finish_reason is not None:
                 gathered.finish_reason = choice.finish_reason
@@ -128,7 +128,7 @@ class _Choice:
             self.refusal.append(refusal)
             call.token()
         if thought := _thought(delta):
-            self.reasoning.append(thought)
+            parts.gather(self.reasoning, thought)
             call.reasoning()
 
     def parts(self) -> list[Part]:
@@ -172,7 +172,7 @@ class Completions:
         for choice in chunk.choices or ():
             gathered = state.setdefault(choice.index, _Choice())
             if choice.text:
-                gathered.text.append(choice.text)
+                parts.gather(gathered.text, choice.text)
                 call.token()
             if choice.finish_reason is not None:
                 gathered.finish_reason = choice.finish_reason
@@ -243,7 +243,7 @@ def read_usage(call: Call, usage: Any) -> None:
 
 def _thought(delta: Any) -> Any:
     """The reasoning that OpenAI-compatible servers add to a delta or a message, by either of its names."""
-    extra = vars(delta) if isinstance(delta, Lenient) else getattr(delta, "__pydantic_extra__", None)
+    extra = getattr(delta, "__pydantic_extra__", None)
     return (extra.get("reasoning_content") or extra.get("reasoning")) if extra else None
 
 

@@ -105,7 +105,7 @@ class _Gathered:
 
     def add(self, index: int, kind: str, delta: str) -> None:
         """Keeps one delta."""
-        self.deltas.setdefault((index, kind), []).append(delta)
+        parts.gather(self.deltas.setdefault((index, kind), []), delta)
 
     def parts(self) -> list[Part]:
         """What there is of the answer."""
