@@ -37,10 +37,17 @@ def instrument(client: Any = None, **arguments: Any) -> Any:
         `client`.
 
     Raises:
-        ConfigError: a setting has a value that it cannot have.
+        ConfigError: an argument has a value that it cannot have. What is wrong in the environment or the file is one
+            line in the log, and nothing is recorded: whoever runs the application must not break it.
         TypeError: `client` is not a client that can be instrumented.
     """
-    config = settings.load(arguments)
+    try:
+        config = settings.load(arguments)
+    except settings.ConfigError as error:
+        if error.by_code or hooks.strict:
+            raise
+        hooks.say("settings", "not recording: %s", error)
+        return client
     if setup.configure(config) is None:
         return client
     if client is None:

@@ -300,6 +300,7 @@ def interaction_json(i: Interaction, feedback: Sequence[Feedback] = ()) -> dict[
         "duration_s": i.duration_s,
         "ttft_s": i.time_to_first_token_s,
         **{name: getattr(i, name) for name in plain},
+        "status": outcome(i),
         "finish_reasons": list(i.finish_reasons),
         "context": dict(i.context),
         "implicit_score": mean_score(f for f in feedback if f.kind == "signal"),
@@ -314,6 +315,12 @@ def interaction_json(i: Interaction, feedback: Sequence[Feedback] = ()) -> dict[
         "attributes": dict(i.attributes),
         "resource": dict(i.resource),
     }
+
+
+def outcome(i: Interaction) -> str:
+    """ok for a call that was answered, error for one that failed; unset where the application stopped listening."""
+    answered = i.status == "unset" and i.error_type is None and i.stream_end in (None, "completed")
+    return "ok" if answered else i.status
 
 
 def mean_score(feedback: Iterable[Feedback]) -> float | None:

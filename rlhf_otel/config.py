@@ -7,18 +7,27 @@ only what OpenTelemetry has no variable for is called `RLHF_OTEL_*`. The README'
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 DEFAULT_STORE = ".rlhf-otel/store.db"
 
 
 class ConfigError(ValueError):
-    """A setting has a value that it cannot have. The message names the setting, its source and what it takes."""
+    """A setting has a value that it cannot have. The message names the setting, its source and what it takes.
+
+    Attributes:
+        by_code: whether the application's own code gave it, and not whoever runs the application.
+    """
+
+    def __init__(self, message: str, *, by_code: bool = False) -> None:
+        super().__init__(message)
+        self.by_code = by_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,27 +197,68 @@ class Config:
         return self.values[name].source != "default"
 
 
-def load(arguments: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Config:
+def load(
+    arguments: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    problems: list[tuple[str, ConfigError]] | None = None,
+) -> Config:
     """The effective settings.
 
     Args:
         arguments: what code passed, by setting name; None values count as not passed.
         environ: stands for `os.environ`.
+        problems: takes what would be raised, with where it comes from; the defaults stand in for what is wrong.
 
     Raises:
         ConfigError: a value is of the wrong kind, or a name is unknown.
     """
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in (arguments or {}).items() if value is not None}
-    path, file = _file()
+    path, file = "", cast("Mapping[str, Any]", {})
+    with _told(problems, "rlhf-otel.toml or pyproject.toml"):
+        path, file = _file()
     for name, source in [*((name, "an argument") for name in given), *((name, path) for name in file)]:
-        if name not in BY_NAME:
+        if name in BY_NAME:
+            continue
+        with _told(problems, source):
             raise ConfigError(
-                f"there is no setting {name!r} (from {source}){_nearest(name)}; `rlhf-otel config` lists all"
+                f"there is no setting {name!r} (from {source}){_nearest(name)}; `rlhf-otel config` lists all",
+                by_code=name in given,
             )
-    values = {setting.name: _resolve(setting, given, environ, file, path) for setting in SETTINGS}
+    values = {setting.name: Value(setting.default, "default") for setting in SETTINGS}
+    for setting in SETTINGS:
+        source = "argument" if setting.name in given else setting.env if environ.get(setting.env) else path
+        with _told(problems, source):
+            values[setting.name] = _resolve(setting, given, environ, file, path)
     values["capture"] = _with_peer_switches(values["capture"], environ)
     return Config(values)
+
+
+@contextlib.contextmanager
+def _told(problems: list[tuple[str, ConfigError]] | None, source: str) -> Iterator[None]:
+    """Adds an error to `problems`, or lets it go its way where there are none to add to."""
+    try:
+        yield
+    except ConfigError as error:
+        if problems is None:
+            raise
+        problems.append((source, error))
+
+
+def headers_are_wrong(headers: str | None) -> bool:
+    """Whether a part of `headers` is no key=value. It may be a secret without a name, and so is never printed."""
+    parts = [part.strip() for part in (headers or "").split(",")]
+    return any(part and ("=" not in part or part.startswith("=")) for part in parts)
+
+
+def endpoint_fault(endpoint: str | None, protocol: str) -> str:
+    """What is wrong with an endpoint, in a sentence; empty where nothing is. Over grpc it may go without a scheme."""
+    if not endpoint or protocol == "grpc" or endpoint.lower().startswith(("http://", "https://")):
+        return ""
+    if "://" not in endpoint and (":" in endpoint or "." in endpoint):
+        return f"the endpoint {endpoint} has no scheme; did you mean http://{endpoint}?"
+    return f"the endpoint {endpoint} is no URL of the kind http://localhost:4318"
 
 
 def _nearest(name: str) -> str:
@@ -240,7 +290,8 @@ def _parsed(setting: Setting, raw: Any, source: str) -> Any:
     try:
         return setting.parse(raw if isinstance(raw, str) else str(raw))
     except (ValueError, OverflowError):
-        raise ConfigError(f"{setting.name} is {raw!r} (from {source}); it takes {setting.takes}") from None
+        message = f"{setting.name} is {raw!r} (from {source}); it takes {setting.takes}"
+        raise ConfigError(message, by_code=source == "argument") from None
 
 
 def _with_peer_switches(capture: Value, environ: Mapping[str, str]) -> Value:

@@ -145,13 +145,22 @@ def shutdown(timeout: float = 3.0) -> bool:
     return delivered
 
 
+_LOST = (
+    "%d item%s could not be delivered in the last %g s and are lost; `rlhf-otel doctor` says why, --store keeps a copy"
+)
+
+
 def flush_at_exit() -> None:
     """Ends what is open and delivers what there is, within `exit_timeout`. Registered for the end of the process."""
     if _telemetry is None:
         return
     if hooks.before_exit is not None:
         hooks.before_exit()
-    _telemetry.own.worker.close(_telemetry.config.exit_timeout)
+    own, given = _telemetry.own, _telemetry.config.exit_timeout
+    lost = hooks.counters["dropped_undelivered"]
+    if not own.worker.close(given):
+        lost = own.worker.waiting + hooks.counters["dropped_undelivered"] - lost
+        hooks.say("exit", _LOST, lost, "" if lost == 1 else "s", given)
 
 
 def _register_exit() -> None:

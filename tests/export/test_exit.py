@@ -133,3 +133,13 @@ next(chunks), next(chunks)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert '"rlhf.stream.end": "abandoned"' in ended.stdout
     assert ended.stdout.count('"name": "chat m"') == 1
+
+
+def test_what_could_not_be_delivered_at_the_end_is_said_and_counted(script):
+    """With a backend that is down, the last line on stderr says how many items are lost and what to do about it."""
+    with FakeCollector() as server:
+        environment = {**server.environment(), "RLHF_OTEL_EXIT_TIMEOUT": "1"}
+    ended = script(f"{CALL}rlhf.capture(prompt='a', response='b')\n", **environment)
+    last = ended.stderr.splitlines()[-1]
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert last.startswith("rlhf-otel: 2 items could not be delivered") and "rlhf-otel doctor" in last
