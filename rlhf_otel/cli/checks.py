@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rlhf_otel.cli.common import without_secrets
-from rlhf_otel.config import SETTINGS, Config
+from rlhf_otel.cli.common import near, without_secrets
+from rlhf_otel.config import SETTINGS, Config, endpoint_fault, headers_are_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +64,14 @@ def settings(config: Config) -> Iterator[Finding]:
         if config.is_set(setting.name):
             value = without_secrets(setting.name, config.values[setting.name].value)
             yield Finding("setting", "ok", f"{setting.name} = {value} (from {config.values[setting.name].source})")
+
+
+def variables(_config: Config) -> Iterator[Finding]:
+    """Variables that look like ours and mean nothing."""
+    known = [setting.env for setting in SETTINGS]
+    for name in sorted(os.environ):
+        if name.startswith("RLHF_OTEL_") and name not in known:
+            yield Finding("setting", "warn", f"{name} means nothing{near(name, known)}", f"fix or unset {name}")
 
 
 def client_libraries(config: Config) -> Iterator[Finding]:
@@ -140,12 +148,16 @@ def store(config: Config) -> Iterator[Finding]:
 
 
 def _could_be_made(path: Path) -> Finding:
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if folder.is_dir() and os.access(folder, os.W_OK):
-        return Finding("store", "ok", f"{path} is made with the first call")
-    return Finding(
-        "store", "fail", f"{path} cannot be made: {folder} is not writable", "name another with RLHF_OTEL_STORE"
-    )
+    """Tries it out in the nearest folder that there is, and leaves nothing there."""
+    import tempfile
+
+    folder = next(parent for parent in path.expanduser().absolute().parents if parent.exists())
+    try:
+        Path(tempfile.mkdtemp(prefix=".rlhf-otel-", dir=folder)).rmdir()
+    except OSError as error:
+        wrong = f"{path} cannot be made: {folder} takes nothing ({error.strerror})"
+        return Finding("store", "fail", wrong, "name another with RLHF_OTEL_STORE")
+    return Finding("store", "ok", f"{path} is made with the first call")
 
 
 def _opened(path: str) -> Finding:
@@ -156,12 +168,13 @@ def _opened(path: str) -> Finding:
         with Store.open(path) as opened:
             counts = opened.counts()
     except StoreError as error:
-        return Finding("store", "fail", str(error), "move the file away, or name another with RLHF_OTEL_STORE")
-    inside = ", ".join(f"{number} {name}" for name, number in counts.items())
-    if counts.get("pending"):
-        hint = "`rlhf-otel feedback --pending` lists feedback whose call is missing"
-        return Finding("store", "ok", f"{path} is writable and holds {inside}; {hint}")
-    return Finding("store", "ok", f"{path} is writable and holds {inside}")
+        newer = "newer version" in str(error)
+        helps = "upgrade rlhf-otel: pip install -U rlhf-otel" if newer else "move the file away"
+        return Finding("store", "fail", str(error), f"{helps}, or name another with RLHF_OTEL_STORE")
+    calls, feedback, waiting = counts["interactions"], counts["feedback"], counts["pending"]
+    inside = f"{calls:,} calls, {feedback:,} feedback, {waiting:,} waiting"
+    hint = "; `rlhf-otel feedback --pending` lists feedback whose call is missing" if waiting else ""
+    return Finding("store", "ok", f"{path} is writable and holds {inside}{hint}")
 
 
 def endpoint(config: Config) -> Iterator[Finding]:
@@ -169,25 +182,51 @@ def endpoint(config: Config) -> Iterator[Finding]:
     from rlhf_otel.cli import probe
     from rlhf_otel.export import otlp
 
-    checks: tuple[tuple[str, str, Callable[[Config], str | None]], ...] = (
-        ("traces", "a span", probe.send_span),
-        ("logs", "a feedback event", probe.send_feedback),
-    )
-    for signal, thing, send in checks:
+    things = {"traces": "a span", "logs": "a feedback event"}
+    wrong = set(_wrong_headers(config))
+    for name in sorted(wrong):
+        detail = f"{name} has a part that is no key=value, and that part is not sent"
+        yield Finding("headers", "fail", detail, "it takes key=value,key=value, as in api-key=KEY")
+    wanted = []
+    for signal in things:
         if otlp.is_silenced(signal):
             name = f"OTEL_{signal.upper()}_EXPORTER"
             yield Finding("endpoint", "warn", f"{name}=none: {signal} go nowhere", f"take {name} away")
         elif not otlp.wanted_exporters(signal, config):
             yield Finding("endpoint", "ok", f"none for {signal}: they stay on this machine")
-        elif (reason := send(config)) is None:
-            yield Finding("endpoint", "ok", f"takes {thing}")
+        elif fault := endpoint_fault(*_address(signal, config)):
+            yield Finding("endpoint", "fail", f"not tried for {signal}: {fault}", "give the whole URL")
+        elif not wrong:  # else the exporter would say what is in them
+            wanted.append(signal)
+    for signal, reason in probe.send(config, wanted).items():
+        if reason is None:
+            yield Finding("endpoint", "ok", f"takes {things[signal]}")
         else:
-            yield Finding("endpoint", "fail", f"does not take {thing}: {reason}", probe.remedy(reason))
+            yield Finding("endpoint", "fail", f"does not take {things[signal]}: {reason}", probe.remedy(reason))
+
+
+def _wrong_headers(config: Config) -> Iterator[str]:
+    """The variables, or the setting, with headers that no backend would get."""
+    if headers_are_wrong(config.headers):
+        source = config.values["headers"].source
+        yield source if source.startswith("OTEL_") else f"headers (from {source})"
+    for signal in ("TRACES", "LOGS", "METRICS"):
+        name = f"OTEL_EXPORTER_OTLP_{signal}_HEADERS"
+        if headers_are_wrong(os.environ.get(name)):
+            yield name
+
+
+def _address(signal: str, config: Config) -> tuple[str | None, str]:
+    """Endpoint and protocol of one signal."""
+    prefix = f"OTEL_EXPORTER_OTLP_{signal.upper()}"
+    url = os.environ.get(f"{prefix}_ENDPOINT") or config.endpoint
+    return without_secrets("endpoint", url), os.environ.get(f"{prefix}_PROTOCOL") or config.protocol
 
 
 CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     recording,
     settings,
+    variables,
     client_libraries,
     other_instrumentations,
     store,

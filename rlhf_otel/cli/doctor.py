@@ -32,19 +32,22 @@ def command(ctx: click.Context, endpoint: str | None, as_json: bool, store: str 
     from rlhf_otel.cli.checks import Finding, examine
     from rlhf_otel.cli.config import effective
 
-    settings = []
-    try:
-        config = load({"endpoint": endpoint, "store": store})
-    except ConfigError as error:
-        findings = [Finding("settings", "fail", str(error), "`rlhf-otel config --help` says what beats what")]
-    else:
-        findings, settings = list(examine(config)), effective(config)
+    problems: list[tuple[str, ConfigError]] = []
+    config = load({"endpoint": endpoint, "store": store}, problems=problems)
+    findings = [Finding("setting", "fail", str(error), _remedy(source)) for source, error in problems]
+    findings += examine(config)
+    settings = effective(config)
     failed = any(finding.status == "fail" for finding in findings)
     if as_json:
         print_json({"ok": not failed, "findings": [asdict(finding) for finding in findings], "config": settings})
     else:
         _print([(finding.check, finding.status, finding.detail, finding.remedy) for finding in findings])
     ctx.exit(1 if failed else 0)
+
+
+def _remedy(source: str) -> str:
+    """What helps against a setting from `source` that cannot be read."""
+    return f"fix or unset {source}" if source.isupper() else f"put it right in {source}"
 
 
 def _print(rows: list[tuple[str, str, str, str]]) -> None:

@@ -7,18 +7,22 @@ import logging
 import os
 import re
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rlhf_otel.config import Config
 
-TIMEOUT_S = "3"
+TIMEOUT_S = "2"
 NAME = "rlhf-otel doctor"
+NOT_GRPC, NOT_HTTP = "what answers there does not speak grpc", "what answers there does not speak HTTP/1"
 
 # What the exporter said -> what helps.
 _REMEDIES: tuple[tuple[str, str], ...] = (
+    (NOT_GRPC, "it may speak http/protobuf: --protocol http/protobuf (OTEL_EXPORTER_OTLP_PROTOCOL)"),
+    (NOT_HTTP.lower(), "it may speak grpc: --protocol grpc (OTEL_EXPORTER_OTLP_PROTOCOL)"),
     (r"\b401\b|\b403\b|unauthenticated|permission.?denied|unauthori|forbidden",
      "the backend refuses the key: check --headers / OTEL_EXPORTER_OTLP_HEADERS"),
     (r"\b404\b|\b405\b|unimplemented",
@@ -33,17 +37,36 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 
-def send_span(config: Config) -> str | None:
-    """Sends one span; returns why it was not taken, or None."""
+def send(config: Config, signals: Sequence[str]) -> dict[str, str | None]:
+    """Sends one item of each of `signals`, all at once; for each, why it was not taken, or None."""
+    import threading
+
+    reasons: dict[str, str | None] = {}
+    with _short_timeout() as patience_s, _overheard() as said:
+        deadline = time.monotonic() + patience_s + 1
+        threads = []
+        for signal in signals:
+            item = {"traces": _span, "logs": _event}[signal]()
+            reasons[signal] = ""
+            threads.append(threading.Thread(target=_send, args=(signal, config, item, said, reasons), daemon=True))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+    # The exporters do not say the same thing twice, though it be of another signal.
+    usual = next(filter(None, reasons.values()), f"no answer within {patience_s:g} s: timed out")
+    return {signal: usual if reason == "" else reason for signal, reason in reasons.items()}
+
+
+def _span() -> Any:
     from opentelemetry.sdk.trace import TracerProvider
 
     span = TracerProvider(resource=_resource(), shutdown_on_exit=False).get_tracer("rlhf_otel").start_span(NAME)
     span.end()
-    return _send("traces", config, span)
+    return span
 
 
-def send_feedback(config: Config) -> str | None:
-    """Sends one feedback event; returns why it was not taken, or None."""
+def _event() -> Any:
     from opentelemetry._logs import LogRecord
     from opentelemetry.sdk._logs import LoggerProvider
 
@@ -58,7 +81,7 @@ def send_feedback(config: Config) -> str | None:
     provider.add_log_record_processor(kept)  # type: ignore[arg-type]
     record = LogRecord(timestamp=now, event_name=EVALUATION_EVENT, attributes=feedback_attributes(feedback))
     provider.get_logger("rlhf_otel").emit(record)
-    return _send("logs", config, kept.record)
+    return kept.record
 
 
 def remedy(reason: str) -> str:
@@ -91,19 +114,29 @@ def _resource() -> Any:
     return Resource.create({"service.name": NAME})
 
 
-def _send(signal: str, config: Config, item: Any) -> str | None:
+def _send(
+    signal: str, config: Config, item: Any, said: Mapping[int, list[str]], reasons: dict[str, str | None]
+) -> None:
+    """Notes under `signal` why it was not taken, None where it was; nothing where the exporter does not say."""
+    import threading
+
     from rlhf_otel.export import otlp
 
-    with _short_timeout(), _overheard() as said:
-        taken = [_takes(exporter, item, said) for exporter in otlp.exporters(signal, config)]
-        if taken and all(taken):
-            return None
-    return _brief(said[0]) if said else "the exporter reports a failure"
+    heard = said[threading.get_ident()]
+    taken = [_takes(exporter, item, heard) for exporter in otlp.exporters(signal, config)]
+    if taken and all(taken):
+        reasons[signal] = None
+    else:
+        reasons[signal] = _brief(heard[0]) if heard else ""
 
 
 def _brief(reason: str) -> str:
-    """The system's own words where an HTTP library has wrapped them in its."""
-    found = re.search(r"\[Errno -?\d+\] [^\"')]+", reason)
+    """The system's own words where a library has wrapped them in its."""
+    if "BadStatusLine" in reason:
+        return NOT_HTTP
+    if re.search(r"last error: UNIMPLEMENTED|http1\.x", reason):
+        return NOT_GRPC
+    found = re.search(r"\[Errno -?\d+\] [^\"')]+|(connect )?timeout=[\d.]+|Connection refused", reason)
     return found[0] if found else reason[:200]
 
 
@@ -118,26 +151,26 @@ def _takes(exporter: Any, item: Any, said: list[str]) -> bool:
 
 
 @contextlib.contextmanager
-def _short_timeout() -> Iterator[None]:
-    """Does not keep a person waiting for ten seconds, unless they have said how long."""
+def _short_timeout() -> Iterator[float]:
+    """Does not keep a person waiting for ten seconds, unless they have said how long; yields how long it is."""
     name = "OTEL_EXPORTER_OTLP_TIMEOUT"
     before = os.environ.get(name)
     os.environ[name] = before or TIMEOUT_S
     try:
-        yield
+        yield float(os.environ[name])
     finally:
         if before is None:
             del os.environ[name]
 
 
 @contextlib.contextmanager
-def _overheard() -> Iterator[list[str]]:
-    """What the exporters log meanwhile, in place of their printing it."""
-    said: list[str] = []
+def _overheard() -> Iterator[Mapping[int, list[str]]]:
+    """What the exporters log meanwhile, by thread, in place of their printing it."""
+    said: defaultdict[int, list[str]] = defaultdict(list)
 
     class Ear(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(" ".join(record.getMessage().split()))
+            said[record.thread or 0].append(" ".join(record.getMessage().split()))
 
     ear, ears = Ear(level=logging.WARNING), ("opentelemetry", "rlhf_otel", "urllib3")
     loggers = [logging.getLogger(name) for name in ears]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import sqlite3
 
 import pytest
 
@@ -30,8 +33,7 @@ def test_a_fresh_set_up_is_fine(run, tmp_path):
 def test_the_store_is_counted(run, store):
     """An existing store is opened for writing, counted, and pending feedback is pointed out."""
     detail = examined(run("doctor", "--json", "--store", store))[0]["store", "ok"]["detail"]
-    assert "3 interactions" in detail
-    assert "1 pending" in detail
+    assert "3 calls, 5 feedback, 1 waiting" in detail
     assert "feedback --pending" in detail
 
 
@@ -126,3 +128,90 @@ def test_a_check_that_fails_is_a_finding(run, monkeypatch):
     rows, _ = examined(run("doctor", "--json"))
     assert "oops" in rows["broken", "fail"]["detail"]
     assert ("recording", "ok") in rows
+
+
+def test_a_store_from_the_future_asks_for_an_upgrade(run, store):
+    """The remedy for a store of a newer version is not to move it away."""
+    with sqlite3.connect(store) as connection:
+        connection.execute("INSERT INTO migration (name) VALUES ('9999_later')")
+    result = run("doctor", "--store", store)
+    assert result.exit_code == 1
+    assert "→ upgrade rlhf-otel" in result.stdout
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a folder that takes nothing, even from root")  # noqa: PTH112
+def test_a_store_that_cannot_be_made_fails(run):
+    """What the first call would run into is found before it."""
+    result = run("doctor", "--store", "/proc/nope/store.db")
+    assert result.exit_code == 1
+    assert "/proc/nope/store.db cannot be made: /proc takes nothing" in result.stdout
+
+
+def test_a_bad_setting_does_not_stop_the_other_checks(run, monkeypatch, tmp_path):
+    """Each bad setting is a failure with its remedy, and everything else is looked at."""
+    monkeypatch.setenv("RLHF_OTEL_SAMPLE_RATE", "9")
+    (tmp_path / "rlhf-otel.toml").write_text('durability = "glass"\nsotre = "x"\n')
+    result = run("doctor")
+    assert result.exit_code == 1
+    for part in ("sample_rate is '9'", "→ fix or unset RLHF_OTEL_SAMPLE_RATE", "durability is 'glass'",
+                 "did you mean 'store'", "→ put it right in rlhf-otel.toml", "openai",
+                 "is made with the first call"):  # fmt: skip
+        assert part in result.stdout, part
+
+
+def test_a_variable_that_means_nothing_is_pointed_out(run, monkeypatch):
+    """A slip in the name of a variable of ours is a warning that names the right one."""
+    monkeypatch.setenv("RLHF_OTEL_SAMPEL_RATE", "0.1")
+    result = run("doctor")
+    assert result.exit_code == 0
+    assert "RLHF_OTEL_SAMPEL_RATE means nothing; did you mean RLHF_OTEL_SAMPLE_RATE?" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"])
+def test_a_header_without_a_name_fails_and_stays_secret(run, monkeypatch, name):
+    """A key that was given alone is no header; it is not sent, and not printed by anybody."""
+    monkeypatch.setenv(name, "sk-hush")
+    result = run("doctor", "--endpoint", "http://127.0.0.1:9")
+    assert result.exit_code == 1
+    assert f"{name} has a part that is no key=value" in result.stdout
+    assert "hush" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        ("localhost:4318", "did you mean http://localhost:4318?"),
+        ("python", "no URL of the kind http://localhost:4318"),
+        ("ftp://h", "no URL of the kind http://localhost:4318"),
+    ],
+)
+def test_an_endpoint_without_a_scheme_is_not_tried(run, endpoint, said):
+    """What HTTP cannot be spoken to fails with what may have been meant."""
+    result = run("doctor", "--endpoint", endpoint)
+    assert result.exit_code == 1
+    assert result.stdout.count(said) == 2
+
+
+def test_the_other_protocol_is_suggested(run, monkeypatch):
+    """A receiver of http/protobuf that is spoken to in grpc, and the other way round, is recognised."""
+    with FakeCollector(grpc=True) as collector:
+        grpc_url = collector.environment("grpc")["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        assert "--protocol grpc" in run("doctor", "--endpoint", grpc_url).stdout
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        assert (
+            "it may speak http/protobuf: --protocol http/protobuf"
+            in run("doctor", "--endpoint", collector.http_url).stdout
+        )
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_silent_endpoint_does_not_keep_anybody_waiting(run, monkeypatch, protocol):
+    """Where connections are taken and never answered, both tries end together and soon."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.5")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+        result = run("doctor", "--endpoint", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+    assert result.stdout.count("does not take") == 2
+    assert "nothing answers there" in result.stdout
