@@ -40,6 +40,16 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Says what a mistyped name may have meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from rlhf_otel.cli.common import near
+
+            ctx.fail(f"there is no command {args[0]}{near(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists the commands from the table."""
         with formatter.section("Commands"):

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from rlhf_otel.config import DEFAULT_STORE, Config, ConfigError, load
+from rlhf_otel.config import BY_NAME, DEFAULT_STORE, Config, ConfigError, endpoint_fault, load
 from rlhf_otel.launcher.options import PROGRAM, UsageError, help_text, parse
 from rlhf_otel.launcher.stderr import say
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")  # noqa: PTH100, PTH118, PTH120 - no pathlib yet
 
+ENDPOINT = BY_NAME["endpoint"].env
 USAGE, CANNOT_RUN, NOT_FOUND = 2, 126, 127
 """The exit codes of shells for the same mistakes."""
 
@@ -36,7 +37,10 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if not line.command:
         return _fail(USAGE, "there is no command to run", f"for example: {PROGRAM} python app.py")
-    environ = instrumented({**os.environ, **line.environ})
+    environ = {**os.environ, **line.environ}
+    if line.environ.get(ENDPOINT) and (fault := _endpoint_fault(environ)):
+        return _fail(USAGE, fault, "--endpoint takes a URL")
+    environ = instrumented(environ) if _are_readable(environ) else environ
     try:
         _check(line.command[0], environ)
         say(announcement(environ, line.command))
@@ -45,6 +49,24 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(NOT_FOUND, f"command not found: {line.command[0]}", _hint(line.command))
     except OSError as error:
         return _fail(CANNOT_RUN, f"cannot run {line.command[0]}: {error.strerror}", _hint(line.command))
+
+
+def _endpoint_fault(environ: Mapping[str, str]) -> str:
+    """What is wrong with the endpoint; empty where nothing is, or where settings cannot be read at all."""
+    try:
+        config = load(environ=environ)
+    except ConfigError:
+        return ""
+    return endpoint_fault(without_credentials(config.endpoint or ""), config.protocol)
+
+
+def _are_readable(environ: Mapping[str, str]) -> bool:
+    """Whether the command could read the settings; else it is left alone, and what is wrong is said here, once."""
+    try:
+        load(environ=environ)
+    except ConfigError:
+        return False
+    return True
 
 
 def instrumented(environ: Mapping[str, str]) -> dict[str, str]:
@@ -68,9 +90,11 @@ def announcement(environ: Mapping[str, str], command: Sequence[str] = ()) -> str
         return f"not recording: enabled is false (from {config.values['enabled'].source})"
     if "*" in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").replace(" ", "").split(","):
         return "not recording: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS is *"
+    fault = _endpoint_fault(environ)
+    place = f"{destination(config, environ)}{f' ({fault})' if fault else ''}"
     if not config.captures_content:
-        return f"recording LLM calls without their content {destination(config, environ)}"
-    return f"recording LLM calls with their content {destination(config, environ)} (turn content off: --no-content)"
+        return f"recording LLM calls without their content {place}"
+    return f"recording LLM calls with their content {place} (turn content off: --no-content)"
 
 
 def is_isolated(command: Sequence[str]) -> bool:

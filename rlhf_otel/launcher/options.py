@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from rlhf_otel.config import BY_NAME, SETTINGS, Setting
+from rlhf_otel.config import BY_NAME, SETTINGS, Setting, headers_are_wrong
 
 PROGRAM = "rlhf-otel-instrument"
 
@@ -78,9 +78,11 @@ def _valued(name: str, value: str) -> tuple[str, str]:
         return variable.strip(), text
     setting = _setting(name)
     if setting is None:
-        raise UsageError(f"there is no option {name}")
+        raise _unknown(name)
     if is_switch(setting):
         raise UsageError(f"{name} takes no value; the opposite is {flag(setting).rpartition(' ')[2]}")
+    if setting.name == "headers" and headers_are_wrong(value):  # not printed: it may be the key itself
+        raise UsageError(f"{name} takes {setting.takes}, as in {name} api-key=KEY")
     try:
         setting.parse(value)
     except (ValueError, OverflowError):
@@ -96,10 +98,18 @@ def _fixed(store: str) -> str:
 def _next(name: str, rest: list[str]) -> str:
     """The value that follows option `name`."""
     if name != "--env" and _setting(name) is None:
-        raise UsageError(f"there is no option {name}")
+        raise _unknown(name)
     if not rest:
         raise UsageError(f"{name} takes a value: {_takes(name)}")
     return rest.pop(0)
+
+
+def _unknown(name: str) -> UsageError:
+    from difflib import get_close_matches
+
+    known = [f"--{setting.name.replace('_', '-')}" for setting in SETTINGS]
+    near = get_close_matches(name, [*known, "--no-content", "--env", "--help", "--version"], 1)
+    return UsageError(f"there is no option {name}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def _takes(name: str) -> str:
@@ -122,19 +132,39 @@ def flag(setting: Setting) -> str:
     return f"--{name}, --no-{name}" if is_switch(setting) else f"--{name} VALUE"
 
 
+EVERYDAY = ("endpoint", "headers", "service_name", "store")
+"""What most command lines have; with --no-content, what `--help` begins with."""
+
+
 def help_text() -> str:
     """What `--help` prints."""
-    rows = [(flag(setting), f"{setting.doc} [{setting.env}: {setting.takes}]") for setting in SETTINGS]
-    rows += [
-        ("--no-content", "Record calls without prompts and answers."),
+    everyday = [_row(BY_NAME[name]) for name in EVERYDAY]
+    everyday.append(("--no-content", "Record calls without prompts and answers."))
+    more = [_row(setting) for setting in SETTINGS if setting.name not in EVERYDAY]
+    more += [
         ("--env NAME=VALUE", "Set any other variable for the command, such as OTEL_TRACES_SAMPLER; may be repeated."),
         ("-h, --help", "Print this."),
         ("--version", "Print the version."),
     ]
-    options = "\n".join(f"  {name}\n      {text}" for name, text in rows)
     return (
         f"Usage: {PROGRAM} [OPTIONS] COMMAND [ARGS...]\n\n"
         "Runs COMMAND and records every call that it makes to a language model, without a change to its code.\n"
         "Works with python, python -m, console scripts, gunicorn, uvicorn, celery and scripts that start them.\n\n"
-        f"{EXAMPLES}\nOptions (each one sets the variable in brackets for COMMAND):\n{options}\n"
+        f"{EXAMPLES}\nOptions (each one sets the variable in brackets for COMMAND):\n{_listed(everyday)}\n\n"
+        f"More:\n{_listed(more)}\n"
     )
+
+
+def _row(setting: Setting) -> tuple[str, str]:
+    """An option, and what it does, takes and is by default."""
+    default = setting.default
+    if isinstance(default, bool):
+        default = str(default).lower()
+    elif isinstance(default, tuple):
+        default = ",".join(default)
+    by_default = "" if default is None else f"; default {default}"
+    return flag(setting), f"{setting.doc} [{setting.env}: {setting.takes}{by_default}]"
+
+
+def _listed(rows: list[tuple[str, str]]) -> str:
+    return "\n".join(f"  {name}\n      {text}" for name, text in rows)

@@ -51,6 +51,7 @@ def test_unknown_commands_and_options_are_mistakes():
         done = words(*more)
         assert (done.returncode, done.stdout) == (2, "")
         assert "nope" in done.stderr
+    assert "there is no command trace; did you mean traces?" in words("trace").stderr
 
 
 def test_exit_codes_reach_the_shell(tmp_path):
