@@ -9,11 +9,20 @@ import click
 from rlhf_otel.cli.common import console, examples, json_option, print_json, printable, without_secrets
 from rlhf_otel.config import SETTINGS, Config, load
 
+WIDEST_VALUE = 32
+"""Longer values push their source out of its column."""
 
-@click.command("config", epilog=examples("rlhf-otel config", "RLHF_OTEL_SAMPLE_RATE=0.1 rlhf-otel config --json"))
+
+@click.command(
+    "config",
+    epilog=examples(
+        "rlhf-otel config", "rlhf-otel config --verbose", "RLHF_OTEL_SAMPLE_RATE=0.1 rlhf-otel config --json"
+    ),
+)
 @json_option
-def command(as_json: bool) -> None:
-    """Print every setting: its value, where that comes from, its variable and what it does.
+@click.option("-v", "--verbose", is_flag=True, help="Say also what each setting does, and its variable.")
+def command(as_json: bool, verbose: bool) -> None:
+    """Print every setting: its value, and where that comes from.
 
     An argument in code beats the environment, that beats rlhf-otel.toml or [tool.rlhf-otel] in pyproject.toml, that
     beats the default. What a header says is never printed.
@@ -22,7 +31,7 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json(rows)
     else:
-        _print(rows)
+        _print(rows, verbose)
 
 
 def effective(config: Config) -> list[dict[str, Any]]:
@@ -40,18 +49,18 @@ def effective(config: Config) -> list[dict[str, Any]]:
     ]
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
+def _print(rows: list[dict[str, Any]], verbose: bool) -> None:
     from rich.text import Text
 
     out = console()
-    for row in rows:
-        chosen = row["source"] != "default"
-        source = (
-            "" if not chosen else "  from the environment" if row["source"] == row["env"] else f"  from {row['source']}"
-        )
-        value = _shown(row["value"])
-        out.print(Text.assemble((f"{row['name']:<24}", "bold"), (value, "green" if chosen else ""), (source, "dim")))
-        out.print(Text(f"    {row['doc']}\n    {row['env']}: {row['takes']}", "dim"), soft_wrap=True)
+    shown = [_shown(row["value"]) for row in rows]
+    names, values = max(len(row["name"]) for row in rows), min(WIDEST_VALUE, max(map(len, shown)))
+    for row, value in zip(rows, shown, strict=True):
+        style = "" if row["source"] == "default" else "green"
+        line = Text.assemble((f"{row['name']:<{names}}", "bold"), "  ", (f"{value:<{values}}", style), "  ")
+        out.print(line.append(row["source"], "dim"), soft_wrap=True)
+        if verbose:
+            out.print(Text(f"    {row['doc']}\n    {row['env']}: {row['takes']}", "dim"), soft_wrap=True)
 
 
 def _shown(value: Any) -> str:

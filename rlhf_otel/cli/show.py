@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,14 +17,20 @@ from rlhf_otel.cli.common import (
     reading,
     store_option,
 )
+from rlhf_otel.cli.marks import compact
+from rlhf_otel.semconv import SERVICE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from rich.console import Console
     from rich.text import Text
 
     from rlhf_otel.records import Feedback, Handle, Interaction, Message, Part
     from rlhf_otel.store import Store
+
+    Line = tuple[str, Text]
+    """What a line begins with, and what is wrapped behind that."""
 
 
 @click.command(
@@ -69,31 +74,44 @@ def find(store: Store, target: Handle | str) -> Interaction | None:
 
 
 def _print(one: Interaction, current: Sequence[Feedback], history: Iterable[Feedback]) -> None:
+    out = console()
+    for start, text in (*_head(one), _blank(), *_conversation(one), *_feedback(one.span_id, current, history)):
+        for line in _hanging(out, start, text):
+            out.print(line, soft_wrap=True)
+
+
+def _hanging(out: Console, start: str, text: Text) -> Iterator[Text]:
+    """The lines of `text` behind `start`, all as far in as the first."""
     from rich.text import Text
 
-    out = console()
-    for line in (*_head(one), Text(""), *_conversation(one), *_feedback(one.span_id, current, history)):
-        out.print(line)
+    room = max(20, out.width - len(start))
+    for line in text.wrap(out, room) or [text]:
+        whole = Text.assemble((start, "dim"), line)
+        whole.rstrip()
+        yield whole
+        start = " " * len(start)
 
 
-def _head(one: Interaction) -> Iterator[Text]:
+def _head(one: Interaction) -> Iterator[Line]:
     from rich.text import Text
 
     from rlhf_otel.cli import marks
 
     model = one.response_model or one.request_model or ""
-    yield Text.assemble((printable(f"{one.operation} {model}".strip()), "bold"), f"  {marks.outcome(one)}")
+    yield "", Text.assemble((printable(f"{one.operation} {model}".strip()), "bold"), f"  {marks.outcome(one)}")
     yield _row("span id", one.span_id)
     yield _row("trace id", one.trace_id)
     rows = {
         "response id": one.response_id,
         "provider": one.provider,
+        "service": _service(one),
         "started": marks.moment(one.start_ns),
         "error": one.error_message,
         "timing": _timing(one),
         "tokens": _tokens(one),
         "session": one.session,
-        "user": one.user or one.anonymous_user,
+        "user": one.user,
+        "anonymous user": "" if one.user else one.anonymous_user,
         "message": one.message_id,
         "variant": one.variant,
         "consent": one.consent,
@@ -106,10 +124,16 @@ def _head(one: Interaction) -> Iterator[Text]:
             yield _row(name, value)
 
 
-def _row(name: str, value: str) -> Text:
+def _row(name: str, value: str) -> Line:
     from rich.text import Text
 
-    return Text.assemble((f"{printable(name):<13} ", "dim"), printable(value))
+    return f"{printable(name):<14} ", Text(printable(value))
+
+
+def _service(one: Interaction) -> str:
+    """The application's name; what OpenTelemetry calls one that has none is no name."""
+    name = str(one.resource.get(SERVICE_NAME) or "")
+    return "" if name.startswith("unknown_service") else name
 
 
 def _timing(one: Interaction) -> str:
@@ -137,14 +161,17 @@ def _tokens(one: Interaction) -> str:
         marks.count(one.reasoning_tokens, "reasoning"),
         "estimated" if one.usage_estimated else "",
     )
+    if not any(figures) and one.stream and one.status != "error":
+        openai = ' (OpenAI streams report them with stream_options={"include_usage": True})'
+        return f"not reported{openai if one.provider == 'openai' else ''}"
     return ", ".join(figure for figure in figures if figure)
 
 
-def _conversation(one: Interaction) -> Iterator[Text]:
+def _conversation(one: Interaction) -> Iterator[Line]:
     from rich.text import Text
 
     if one.input is None and one.output is None:
-        yield Text("(content was not captured)", "dim")
+        yield "", Text("(content was not captured)", "dim")
     if one.system:
         yield from _message({"role": "system", "parts": list(one.system)})
     for message in one.input or ():
@@ -153,14 +180,14 @@ def _conversation(one: Interaction) -> Iterator[Text]:
         yield from _message(message, answer=True)
 
 
-def _message(message: Message, answer: bool = False) -> Iterator[Text]:
+def _message(message: Message, answer: bool = False) -> Iterator[Line]:
     from rich.text import Text
 
     role = printable(message.get("role", ""))
-    yield Text(f"{role} (answer)" if answer else role, "bold green" if answer else "bold cyan")
+    yield "", Text(f"{role} (answer)" if answer else role, "bold green" if answer else "bold cyan")
     for part in message.get("parts", ()):
-        yield Text(_indented(_part(part)))
-    yield Text("")
+        yield "  ", Text(printable(_part(part)))
+    yield _blank()
 
 
 def _part(part: Part) -> str:
@@ -171,45 +198,54 @@ def _part(part: Part) -> str:
     if kind == "reasoning":
         return f"(thinking) {content}"
     if kind == "tool_call":
-        return f"→ {part.get('name')}({_compact(part.get('arguments'))})"
+        return f"→ {part.get('name')}({compact(part.get('arguments'))})"
     if kind == "tool_call_response":
-        return f"← {_compact(part.get('response', part.get('result')))}"
-    return _compact(part)
+        return f"← {compact(part.get('response', part.get('result')))}"
+    return compact(part)
 
 
-def _compact(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in printable(text).split("\n"))
-
-
-def _feedback(span_id: str, current: Sequence[Feedback], history: Iterable[Feedback]) -> Iterator[Text]:
+def _blank() -> Line:
     from rich.text import Text
 
-    yield Text("Feedback", "bold")
+    return "", Text("")
+
+
+def _feedback(span_id: str, current: Sequence[Feedback], history: Iterable[Feedback]) -> Iterator[Line]:
+    from rich.text import Text
+
+    yield "", Text("Feedback", "bold")
     if not current:
-        yield Text("  none yet")
+        yield "  ", Text("none yet")
     for one in current:
         yield from _opinion(one, span_id)
     counting = {one.id for one in current}
     former = [one for one in history if one.id not in counting]
     if former:
-        yield Text("Earlier, or taken back", "bold dim")
+        yield "", Text("Earlier, or taken back", "bold dim")
     for one in former:
         yield from _opinion(one, span_id, style="dim")
 
 
-def _opinion(one: Feedback, span_id: str, style: str = "") -> Iterator[Text]:
+def _opinion(one: Feedback, span_id: str, style: str = "") -> Iterator[Line]:
     from rich.text import Text
 
     from rlhf_otel.cli import marks
 
     by = f"by {one.rater}" if one.rater else f"from {one.source}"
-    yield Text(
-        f"  {marks.mark(one, span_id)}  {printable(by)}, {marks.moment(one.time_ns)}  id {printable(one.id)}", style
-    )
+    told = f"{marks.mark(one, span_id)}{_others(one, span_id)}  {by}, {marks.moment(one.time_ns)}  id {one.id}"
+    yield "  ", Text(printable(told), style)
     for name, text in (("comment", one.comment), ("correction", one.correction)):
         if text:
-            yield Text(_indented(_indented(f"{name}: {text}")), style)
+            yield f"    {name}: ", Text(printable(text), style)
+
+
+def _others(one: Feedback, span_id: str) -> str:
+    """The answers that this one was compared with."""
+    if one.kind == "preference":
+        other = f" over {one.rejected}" if one.chosen == span_id else f" for {one.chosen}"
+        return f"{other} (margin {one.margin:g})" if one.margin is not None else other
+    if one.kind == "ranking":
+        return f" ({', '.join('this' if span == span_id else span for span in one.ranking)})"
+    if one.kind == "signal" and one.score is not None:
+        return f" (score {one.score:g})"
+    return ""

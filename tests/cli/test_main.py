@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -98,3 +99,30 @@ def test_colour_is_only_for_terminals(store):
     )
     assert done.returncode == 0
     assert b"\x1b" not in done.stdout
+
+
+def test_the_demo_says_how_to_find_the_commands(tmp_path, monkeypatch, capsys):
+    """Where the commands that it shows are not on the PATH, it says first how to get them there."""
+    from rlhf_otel.cli.demo import command
+
+    activate = tmp_path / ".venv" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.touch()
+    monkeypatch.setattr(sys, "executable", str(activate.with_name("python")))
+    monkeypatch.setattr(command.shutil, "which", lambda name: None)
+    command.show_what_next()
+    assert "$ source .venv/bin/activate " in capsys.readouterr().out
+    activate.unlink()
+    command.show_what_next()
+    assert f"export PATH={activate.parent}:" in capsys.readouterr().out
+    monkeypatch.setattr(command.shutil, "which", lambda name: f"/usr/bin/{name}")
+    command.show_what_next()
+    assert "PATH" not in capsys.readouterr().out
+
+
+def test_the_demo_shows_what_its_data_looks_like(run):
+    """--help has lines to copy, each one that the demo reads."""
+    from rlhf_otel.cli.demo.conversations import _conversation
+
+    lines = [line.strip() for line in run("demo", "--help").stdout.splitlines() if line.strip().startswith("{")]
+    assert [len(_conversation(json.loads(line)).answers) for line in lines] == [1, 2, 2]

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rlhf_otel.config import SETTINGS
 from rlhf_otel.store import Store
 
-from .conftest import ESCAPE, FAILED, GOOD, LEFT, UNSEEN, interaction, text
+from .conftest import ESCAPE, FAILED, GOOD, LEFT, UNSEEN, interaction, opinion, text
 
 
 def spans(result):
@@ -156,6 +156,39 @@ def test_show_keeps_recorded_text_from_driving_the_terminal(run, store):
     assert "[bold]not more[/bold]." in run("show", GOOD, "--store", store).stdout
 
 
+def test_show_keeps_the_indent_of_what_it_wraps(run, store, monkeypatch):
+    """A long line of an answer, a row or a comment goes on where it has begun."""
+    monkeypatch.setenv("COLUMNS", "60")
+    words = " ".join(f"word{number}" for number in range(60))
+    call = interaction("a" * 16, 0, output=[text("assistant", words)], session=words, anonymous_user="drawn",
+                       input_tokens=None, output_tokens=None, resource={"service.name": "shop"})  # fmt: skip
+    with Store.open(store) as opened:
+        opened.add([call], [opinion("g", "a" * 16, value=True, comment=words)])
+    shown = run("show", "a" * 16, "--store", store).stdout
+    lines = shown.splitlines()
+    assert {len(line) - len(line.lstrip()) for line in lines if line.lstrip().startswith("word")} == {2, 13, 15}
+    assert all(len(line) <= 60 and line == line.rstrip() for line in lines)
+    assert "service        shop" in shown
+    assert "anonymous user drawn" in shown
+    assert "tokens         not reported (OpenAI streams report them with\n" in shown
+
+
+def test_show_names_what_an_answer_was_compared_with(run, store):
+    """The other side of a preference, the order of a ranking, and how good a signal is."""
+    given = [
+        opinion("p", FAILED, kind="preference", name="preference", chosen=FAILED, rejected=GOOD, margin=2),
+        opinion("r", FAILED, kind="ranking", name="ranking", ranking=[LEFT, FAILED]),
+        opinion("s", FAILED, kind="signal", name="copy", signal="copy", value=0.8),
+    ]
+    with Store.open(store) as opened:
+        opened.add([], given)
+    shown = run("show", FAILED, "--store", store).stdout
+    assert f"chosen over {GOOD} (margin 2)" in shown
+    assert f"ranked 2 of 2 ({LEFT}, this)" in shown
+    assert "copy (score 0.8)" in shown
+    assert f"rejected for {FAILED}" in run("show", GOOD, "--store", store).stdout
+
+
 def test_show_prints_tool_calls_and_errors(run, store):
     """A tool call is shown as a call, an error with its message."""
     assert '→ weather({"city": "Paris"})' in run("show", LEFT, "--store", store).stdout
@@ -194,8 +227,11 @@ def test_config_lists_every_setting_with_its_source(run, monkeypatch, tmp_path):
     assert (rows["sample_rate"]["value"], rows["sample_rate"]["source"]) == (0.5, "RLHF_OTEL_SAMPLE_RATE")
     assert (rows["durability"]["value"], rows["durability"]["source"]) == ("sync", "rlhf-otel.toml")
     assert rows["redact"]["source"] == "default"
-    table = run("config").stdout
-    assert "from the environment" in table
+    lines = run("config").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(rows)
+    assert "0.5" in lines[list(rows).index("sample_rate")]
+    assert [line.rindex(row["source"]) for line, row in zip(lines, rows.values(), strict=True)] == [52] * len(rows)
+    table = run("config", "--verbose").stdout
     assert all(setting.env in table and setting.doc in table for setting in SETTINGS)
 
 

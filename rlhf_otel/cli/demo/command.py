@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -41,7 +43,7 @@ WHAT_NEXT = (
     "--data",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Replay the conversations, answers and feedback of a JSONL file, and find every word again.",
+    help="Replay the conversations, answers and feedback of a JSONL file (see below), and find every word again.",
 )
 @click.option("--live", is_flag=True, help="Ask the real providers, with the keys in the environment.")
 @store_option  # fmt: skip
@@ -50,6 +52,13 @@ def demo(data: Path | None, live: bool, store: str | None) -> int:
 
     Starts a local server that speaks the wire formats of OpenAI and Anthropic, runs an application that knows nothing
     of rlhf-otel under `rlhf-otel-instrument`, attaches feedback to its calls by span id, and shows what was recorded.
+
+    A line of --data, where only a question and an answer are needed:
+
+    \b
+      {"prompt": "Hi", "response": "Hello!", "feedback": [{"value": 4, "scale": [1, 5], "rater": "u1"}]}
+      {"messages": [{"role": "user", "content": "Hi"}], "chosen": "Hello!", "rejected": "What?"}
+      {"prompt": "Hi", "responses": ["Hello!", "What?"], "preferences": [{"chosen": 0, "rejected": 1}]}
     """
     from rlhf_otel import config
 
@@ -86,7 +95,7 @@ def need_client_libraries() -> None:
     missing = [name for name in ("openai", "anthropic") if find_spec(name) is None]
     if missing:
         raise click.ClickException(
-            f"the demo's application needs {' and '.join(missing)}: pip install 'rlhf-otel[demo]'"
+            f"the demo's application needs {' and '.join(missing)}: pip install openai anthropic"
         )
 
 
@@ -215,5 +224,16 @@ def told(command: str, sign: str = "$") -> None:
 def show_what_next() -> None:
     """What to type after the demo."""
     heading("Next")
+    if shutil.which("rlhf-otel") is None:
+        told(f"{how_to_find_the_commands()}    # rlhf-otel is not on your PATH yet")
     for command in WHAT_NEXT:
         told(command)
+
+
+def how_to_find_the_commands() -> str:
+    """What brings the commands onto the PATH of this shell."""
+    folder = Path(sys.executable).parent
+    if (folder / "activate").exists():
+        inside = folder.is_relative_to(Path.cwd())
+        return f"source {shlex.quote(str((folder.relative_to(Path.cwd()) if inside else folder) / 'activate'))}"
+    return f'export PATH={shlex.quote(str(folder))}:"$PATH"'

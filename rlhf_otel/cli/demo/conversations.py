@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-SHAPES = """one JSON object a line, with the question as `messages` (a list of {"role", "content"}) or `prompt`, the
+SHAPES = """one JSON object with the question as `messages` (a list of {"role", "content"}) or `prompt`, the
 answer as `response`, `responses`, `chosen` and `rejected`, or the last of the messages, and, if you have it,
 `feedback`: a list of {"value", "scale", "name", "comment", "correction", "rater", "answer"}, and `preferences`: a list
 of {"chosen", "rejected", "rater"}, where answers are named by their place in `responses`"""
