@@ -144,13 +144,19 @@ def _fitted(text: Text, width: int, right: bool = False) -> Text:
 
 MARGIN = " " * (GAP * 2 + 16)
 """What prompt and answer stand behind: as wide as a span id with its gaps."""
+FIGURES = ("Time", "Model", "Outcome", "TTFT", "Rate", "Tokens")
 
 
 def blocks(rows: Sequence[Row], width: int) -> Iterator[Text]:
     """For each call a line of figures, and below it span id and prompt, then the answer."""
     figures = [_figures(row) for row in rows]
-    stops = _stops(figures)
-    stops = stops if stops[-1] <= width else [0] * len(stops)
+    heads = [Text(word if any(cells[place].plain for cells in figures) else "") for place, word in enumerate(FIGURES)]
+    stops = _stops([heads, *figures])
+    if stops[-1] <= width:
+        heads.append(Text("Feedback" if any(row.feedback.plain for row in rows) else ""))
+        yield from (_styled(line, "dim") for line in list(_flow(heads, stops, width))[:1])
+    else:
+        stops = [0] * len(stops)
     for row, cells in zip(rows, figures, strict=True):
         *lines, last = _flow(cells, stops, width)
         room = width - row.feedback.cell_len
@@ -164,6 +170,11 @@ def blocks(rows: Sequence[Row], width: int) -> Iterator[Text]:
             yield _cut(Text.assemble(MARGIN, row.answer), width)
         if not fits:
             yield from (Text.assemble(MARGIN, line) for line in row.feedback.wrap(console(), width - len(MARGIN)))
+
+
+def _styled(text: Text, style: str) -> Text:
+    text.stylize(style)
+    return text
 
 
 def _figures(row: Row) -> list[Text]:
