@@ -63,9 +63,9 @@ class Call:
     """A call under way. The public fields are the ones that readers set; see `Interaction` for what they mean."""
 
     __slots__ = (
-        "__weakref__", "_adopted", "_body", "_context", "_end_ns", "_first_reasoning", "_first_token",
-        "_open", "_started", "attributes", "cache_write_tokens", "cached_tokens", "complete", "end", "endpoint",
-        "error", "failure", "finish_reasons", "handle", "input", "input_tokens", "output", "output_tokens", "provider",
+        "__weakref__", "_adopted", "_body", "_context", "_end_ns", "_first_reasoning", "_open", "_started",
+        "attributes", "cache_write_tokens", "cached_tokens", "complete", "end", "endpoint", "error", "failure",
+        "finish_reasons", "first_token", "handle", "input", "input_tokens", "output", "output_tokens", "provider",
         "reasoning_tokens", "request_model", "response_id", "response_model", "retries", "span", "stamps", "start_ns",
         "state", "status_code", "stream", "system", "telemetry", "tools",
     )  # fmt: skip
@@ -93,7 +93,7 @@ class Call:
         self._end_ns = 0
         self._adopted: _HeldEnd | None = None
         self._body: bytes | None = None
-        self._first_token = self._first_reasoning = 0
+        self.first_token = self._first_reasoning = 0
         self.stamps = array("q")
         self.state: Any = None
         self.span: Span = trace.INVALID_SPAN
@@ -162,8 +162,8 @@ class Call:
 
     def token(self) -> None:
         """Marks the chunk just stamped as one that carries text or tool arguments."""
-        if not self._first_token:
-            self._first_token = self.stamps[-1]
+        if not self.first_token:
+            self.first_token = self.stamps[-1]
 
     def reasoning(self) -> None:
         """Marks the chunk just stamped as one that carries reasoning."""
@@ -270,7 +270,7 @@ class Call:
             stream_chunks=len(self.stamps) if self.stream else None,
             stream_max_gap_s=self._max_gap(),
             time_to_first_chunk_s=self._since(self.stamps[0]) if self.stamps else None,
-            time_to_first_token_s=self._since(self._first_token),
+            time_to_first_token_s=self._since(self.first_token),
             time_to_first_reasoning_s=self._since(self._first_reasoning),
             input_tokens=self.input_tokens, output_tokens=self.output_tokens, cached_tokens=self.cached_tokens,
             cache_write_tokens=self.cache_write_tokens, reasoning_tokens=self.reasoning_tokens,

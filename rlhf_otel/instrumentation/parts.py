@@ -14,7 +14,8 @@ from typing import Any
 
 from rlhf_otel.records import Message, Part
 
-_MANY = 64
+MANY = 32
+"""So many pieces of streamed text are kept apart at most."""
 
 FINISH_REASONS = {
     "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "max_output_tokens": "length",
@@ -26,7 +27,7 @@ FINISH_REASONS = {
 def gather(pieces: list[str], piece: str) -> None:
     """Keeps a piece of streamed text; many small strings take five times the room of one."""
     pieces.append(piece)
-    if len(pieces) == _MANY:
+    if len(pieces) >= MANY:
         pieces[:] = ("".join(pieces),)
 
 

@@ -98,10 +98,13 @@ class _Streamed:
             return
         if index not in self.blocks:
             self.blocks[index] = ({"type": field}, [])
-        parts.gather(self.blocks[index][1], piece)
+        # What `gather` does, without a call for each of hundreds of deltas.
+        (pieces := self.blocks[index][1]).append(piece)
+        if len(pieces) >= parts.MANY:
+            pieces[:] = ("".join(pieces),)
         if field == "thinking":
             call.reasoning()
-        else:
+        elif not call.first_token:
             call.token()
 
     def joined(self) -> list[dict[str, Any]]:
