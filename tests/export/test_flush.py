@@ -79,6 +79,8 @@ def test_a_backend_that_is_down_harms_nobody_and_gets_everything_later(collector
     assert rlhf.flush(0.3) is False
     stats = rlhf.stats()
     assert (stats["calls"], stats["feedback"], stats["dropped_queue_full"]) == (30, 30, 0)
+    while not rlhf.stats()["failed_batches"]:  # the exporter may still be on its way into memory
+        rlhf.flush(0.3)
     collector.up()
     collector.wait_for(spans=30, logs=30, timeout=40)
     assert rlhf.flush(20) is True
