@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
+from rlhf_otel import codec
 from rlhf_otel.records import Consent
 
 ANONYMOUS = secrets.token_hex(8)
@@ -58,7 +59,7 @@ def context(
         message: the application's own id of the answer about to be made, to attach feedback by later.
         variant: the arm of an A/B test.
         consent: what the answer may be used for: train, eval or none.
-        values: anything else; written as `rlhf.context.<name>`.
+        values: anything else, as it is now; written as `rlhf.context.<name>`.
 
     Raises:
         ValueError: `consent` is not one of the three words.
@@ -72,7 +73,9 @@ def context(
         message=outer.message if message is None else message,
         variant=outer.variant if variant is None else variant,
         consent=outer.consent if consent is None else consent,
-        values={**outer.values, **values} if values else outer.values,
+        values={**outer.values, **{name: codec.plain(value) for name, value in values.items()}}
+        if values
+        else outer.values,
     )
     token = _current.set(inner)
     try:

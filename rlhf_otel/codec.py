@@ -5,9 +5,10 @@ Each direction is written once, beside its inverse: what the one writes, the oth
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime, timezone
 from typing import Any, cast
 
@@ -350,6 +351,29 @@ def flat(value: Any) -> Any:
 def is_plain(value: Any) -> bool:
     """Whether OpenTelemetry takes `value` as an attribute."""
     return isinstance(value, str | bool | int | float)
+
+
+UNREADABLE = "[unreadable]"
+
+
+def plain(value: Any, within: tuple[int, ...] = ()) -> Any:
+    """`value` copied as JSON knows it: no later change reaches it, and no text hides in an object. Never raises."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if len(within) > 200 or id(value) in within:
+        return UNREADABLE
+    within = (*within, id(value))
+    try:
+        if dataclasses.is_dataclass(value):
+            value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        elif hasattr(value, "model_dump"):
+            value = value.model_dump()
+        if isinstance(value, Mapping):
+            return {str(key): plain(item, within) for key, item in value.items()}
+        is_list = isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray)
+        return [plain(item, within) for item in value] if is_list else str(value)
+    except Exception:  # noqa: BLE001 - the application's own classes, and the end of the stack
+        return UNREADABLE
 
 
 def _content(value: Any) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
-from rlhf_otel import hooks
+from rlhf_otel import codec, hooks
 from rlhf_otel.feedback import checks, signals
 from rlhf_otel.feedback.checks import FeedbackError
 from rlhf_otel.feedback.targets import span_id_of, target_of
@@ -109,7 +109,7 @@ def record(
     value = checks.plain(label if value is None else value)
     kind = checks.kind_of(kind, value, scale, comment)
     ends = checks.scale_of(scale)
-    value = checks.value_of(kind, value, ends)
+    value = codec.plain(checks.value_of(kind, value, ends))
     if label is None and kind == "categorical":
         label = value
     return _emit(

@@ -152,7 +152,7 @@ def _range(given: Any) -> tuple[int, int] | None:
 def _metadata(metadata: Any) -> dict[str, Any]:
     if not isinstance(metadata, Mapping | None):
         raise FeedbackError(f"metadata is {type(metadata).__name__}; names with values are expected")
-    return {str(key): value for key, value in (metadata or {}).items()}
+    return cast("dict[str, Any]", codec.plain(metadata or {}))
 
 
 def _time(time_ns: Any) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlhf_otel import hooks
+from rlhf_otel import codec, hooks
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.call import Call
 from rlhf_otel.records import Message
@@ -53,15 +53,16 @@ def record_call(
     end_ns: int | None,
 ) -> Call:
     """Makes a call that is over; see `rlhf_otel.capture` for the arguments."""
-    call = Call(telemetry, Manual(operation), provider=provider, model=model, attributes=attributes)
+    call = Call(telemetry, Manual(operation), provider=provider, model=model)
     if end_ns is not None:
         call.backdate(start_ns, end_ns)
     call.start()
+    call.attributes = codec.plain(attributes)  # not before: what a span starts with has not been redacted
     call.response_model = model if response is not None else None
     for name in ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens"):
         setattr(call, name, usage.get(name))
-    call.input = _messages(prompt)
-    call.output = [parts.message("assistant", [parts.text(response)])] if response is not None else []
+    call.input = _messages(codec.plain(prompt))
+    call.output = [parts.message("assistant", [parts.text(codec.plain(response))])] if response is not None else []
     if error is None:
         call.finish()
     else:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from rlhf_otel import codec
 from rlhf_otel.redact.rules import DEFAULT_RULES, SHORTEST_KEY, Rule
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ class Redactor:
             return self._clean_mapping(value, depth)
         if isinstance(value, list | tuple):
             return self._clean_items(value, depth)
-        return value
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        return self._clean(codec.plain(value), depth)  # an object's text would otherwise first be seen when it is sent
 
     def _clean_mapping(self, value: Mapping[Any, Any], depth: int) -> Any:
         if depth > _MAX_DEPTH:

@@ -209,3 +209,15 @@ def test_a_text_that_is_too_short_for_a_key_holds_none() -> None:
     parser = pytest.importorskip("re._parser", reason="the width of a pattern is told by Python 3.11 and newer")
     widths = {rule.name: parser.parse(rule.pattern.pattern).getwidth()[0] for rule in DEFAULT_RULES}
     assert min(width for name, width in widths.items() if name != "email") >= SHORTEST_KEY
+
+
+def test_no_object_is_passed_on_unread() -> None:
+    """Text inside a set, an exception or an object is found as it is anywhere else."""
+    hidden = {
+        "set": {"a@b.org"},
+        "error": ValueError("a@b.org"),
+        "bytes": b"a@b.org",
+        "rule": Rule("a@b.org", None, ()),
+    }
+    clean = redactor(dataclasses.replace(interaction("x"), context=hidden))
+    assert "a@b.org" not in repr(clean)
