@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rlhf_otel import hooks
+from rlhf_otel import hooks, records, semconv
 
 if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Interaction
@@ -54,32 +54,48 @@ class Pipeline:
         Returns:
             What may leave the process, and whether a processor said `Drop`.
         """
-        for step in (*processors, *((self.redactor,) if self.redactor is not None else ())):
+        dropped = False
+        for step in tuple(processors):
             try:
-                interaction = self._run(step, interaction, deferred) or interaction
+                interaction = self._run(step, interaction, deferred)
             except hooks.Drop:
                 hooks.count("dropped_by_processor")
                 _dropped.set(interaction.span_id)
-                return without_content(interaction), True
+                interaction, dropped = without_content(interaction), True
+                break
             except Exception as error:  # noqa: BLE001 - a processor is foreign code
-                hooks.fault(f"the processor {getattr(step, '__name__', step)!r} raised; content is withheld", error)
-                interaction = without_content(interaction)
-        return interaction, False
+                interaction = _withheld(step, interaction, error)
+        return self._redacted(interaction), dropped
+
+    def _redacted(self, interaction: Interaction) -> Interaction:
+        if self.redactor is None:
+            return interaction
+        try:
+            return self.redactor(interaction)  # type: ignore[no-any-return]
+        except Exception as error:  # noqa: BLE001 - a redactor that breaks must not be a leak
+            return _withheld(self.redactor, interaction, error)
 
     def feedback(self, feedback: Feedback) -> Feedback:
         """Redacts what a person wrote."""
         return self.redactor.redact_feedback(feedback) if self.redactor is not None else feedback
 
     @staticmethod
-    def _run(step: hooks.Processor, interaction: Interaction, deferred: bool) -> Interaction | None:
+    def _run(step: hooks.Processor, interaction: Interaction, deferred: bool) -> Interaction:
         result: Any = step(interaction)
-        if not inspect.isawaitable(result):
-            return result  # type: ignore[no-any-return]
-        if deferred:
-            return asyncio.run(_awaited(result))  # type: ignore[no-any-return]
-        if inspect.iscoroutine(result):
-            result.close()
-        raise TypeError("it is asynchronous, which only works where the work is done on the export thread")
+        if inspect.isawaitable(result):
+            if not deferred:
+                if inspect.iscoroutine(result):
+                    result.close()
+                raise TypeError("it is asynchronous, which only works where the work is done on the export thread")
+            result = asyncio.run(_awaited(result))
+        if not isinstance(result, records.Interaction | None):
+            raise TypeError(f"it returned {type(result).__name__}; an Interaction or None is expected")
+        return interaction if result is None else result
+
+
+def _withheld(step: Any, interaction: Interaction, error: Exception) -> Interaction:
+    hooks.fault(f"the processor {getattr(step, '__name__', step)!r} raised; content is withheld", error)
+    return without_content(interaction)
 
 
 def was_dropped(span_id: str) -> bool:
@@ -91,7 +107,33 @@ async def _awaited(result: Any) -> Any:
     return await result
 
 
+_FIGURES = ("gen_ai.request.", "gen_ai.usage.", "gen_ai.embeddings.", "http.", "server.", "openai.")
+"""What attributes are called of which numbers are kept where content is withheld."""
+_WORDS = frozenset(
+    {semconv.OUTPUT_TYPE, semconv.OPENAI_API_TYPE, semconv.OPENAI_REQUEST_SERVICE_TIER,
+     semconv.OPENAI_RESPONSE_SERVICE_TIER, semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, semconv.SERVER_ADDRESS,
+     semconv.REQUEST_REASONING_LEVEL}
+)  # fmt: skip
+"""Attributes of which text is kept as well."""
+
+
 def without_content(interaction: Interaction) -> Interaction:
     """The figures of an interaction, without a word of what was said."""
     message = "[withheld]" if interaction.error_message is not None else None
-    return replace(interaction, input=None, output=None, system=None, tools=None, context={}, error_message=message)
+    kept = {key: value for key, value in interaction.attributes.items() if _is_figure(key, value)}
+    return replace(
+        interaction,
+        input=None,
+        output=None,
+        system=None,
+        tools=None,
+        context={},
+        error_message=message,
+        attributes=kept,
+    )
+
+
+def _is_figure(key: str, value: Any) -> bool:
+    if isinstance(value, str):
+        return key in _WORDS
+    return isinstance(value, bool | int | float) and key.startswith(_FIGURES)

@@ -149,3 +149,42 @@ def test_a_redactor_that_fails_is_no_leak(monkeypatch):
     rlhf.instrument(store=":memory:")
     rlhf.capture(prompt="canary", response="canary")
     assert "canary" not in repr(recorded())
+
+
+def test_objects_are_redacted_and_are_what_they_were(inline):
+    """What an application hands over is read at once: later changes do not show, and no object hides a secret."""
+    messages = [{"role": "user", "content": "before"}]
+    with rlhf.context(who={MAIL}):
+        rlhf.capture(prompt=messages, response="hello", attributes={"app.error": ValueError(MAIL)})
+    messages[0]["content"] = "after"
+    (interaction,) = recorded()
+    assert text(interaction) == "before"
+    assert MAIL not in repr(interaction)
+
+
+@pytest.mark.parametrize("result", ["text", 5, {"a": 1}])
+def test_a_processor_that_returns_something_else_withholds_the_content(inline, lines, result):
+    """Only an interaction or nothing can be meant; anything else is a fault of the processor."""
+    rlhf.add_processor(lambda interaction: result)
+    assert rlhf.capture(prompt="canary", response="canary") is not None
+    assert "canary" not in repr(recorded())
+    assert rlhf.stats()["faults"] == 1
+
+
+@pytest.mark.parametrize("ending", [rlhf.Drop, KeyError])
+def test_withheld_content_takes_the_attributes_along(inline, theirs, ending):
+    """After a drop or a fault only figures are left of the attributes, and those are redacted too."""
+
+    def ends(interaction):
+        raise ending
+
+    rlhf.add_processor(ends)
+    attributes = {
+        "app.question": "canary", "gen_ai.request.stop_sequences": ["canary"], "server.address": f"x {MAIL}",
+        "gen_ai.request.temperature": 0.5,
+    }  # fmt: skip
+    rlhf.capture(prompt="canary", response="canary", attributes=attributes)
+    left = repr(recorded()) + "".join(span.to_json() for span in theirs.exporter.get_finished_spans())
+    assert "canary" not in left
+    assert MAIL not in left
+    assert (inline is DEFERRED and ending is rlhf.Drop) or "temperature" in left
