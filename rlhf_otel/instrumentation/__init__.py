@@ -6,6 +6,7 @@ has. `switch_on` is for all clients, `instrument_client` for one; `switch_off` p
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 import threading
@@ -122,8 +123,12 @@ def _is_half_imported(package: str) -> bool:
 
 def _watch_import(package: str) -> None:
     """Patches `package` once it is imported, which may be now."""
+    if _is_half_imported(package):
+        with contextlib.suppress(Exception):  # the import is the application's, and so is what it raises
+            _imported(importlib.import_module(package))
+        return
     if package in sys.modules:
-        _imported(importlib.import_module(package) if _is_half_imported(package) else sys.modules[package])
+        _imported(sys.modules[package])
         return
     with _lock:
         if package in _hooked:

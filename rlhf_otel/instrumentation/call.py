@@ -11,6 +11,7 @@ allowed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import operator
@@ -24,6 +25,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from rlhf_otel import app_context, handles, hooks, semconv
+from rlhf_otel.instrumentation import collected
 from rlhf_otel.records import Handle, Interaction, Message, Part, StreamEnd
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ class Call:
         self.span: Span = trace.INVALID_SPAN
         self.handle: Handle | None = None
         self.end: StreamEnd | None = None
-        self.error: BaseException | None = None
+        self.error: tuple[str, str | None] | None = None
         self.failure: tuple[str, str] | None = None
         self.complete = False
         self.retries = 0
@@ -137,6 +139,7 @@ class Call:
         handles.remember(self.handle, self._context.message)
         self._open.append(None)
         if self.stream:
+            collected.watch()
             open_streams.add(self)
 
     def backdate(self, start_ns: int, end_ns: int) -> None:
@@ -197,24 +200,36 @@ class Call:
             self._open.pop()
         except IndexError:
             return
+        if error is not None:
+            # In words, at once: an exception that is kept keeps the frames of the application with it.
+            self.error = (type(error).__qualname__, str(error) if end == "error" else None)
+        ending = functools.partial(self._end, end, _clock())
+        if collected.is_under_way():
+            collected.put(ending)
+        else:
+            ending()
+
+    def _end(self, end: StreamEnd, now: int) -> None:
         try:
-            self._finish(end, error)
+            self._finish(end, now)
         except Exception as fault:  # noqa: BLE001 - the call's result is the application's, whatever befalls our span
             hooks.fault("finishing a call", fault)
-            self.span.end()
+            if self._adopted is None:
+                self.span.end()
+            else:
+                self._adopted.release()
 
     @property
     def is_open(self) -> bool:
         """Whether the call has a span that has not ended."""
         return bool(self._open)
 
-    def _finish(self, end: StreamEnd, error: BaseException | None) -> None:
-        now = _clock()
+    def _finish(self, end: StreamEnd, now: int) -> None:
         if end == "abandoned":
             end = "completed" if self.complete else end
             now = self.stamps[-1] if self.stamps else now  # nobody was reading after the last chunk
         self._end_ns = self.start_ns + now - self._started
-        self.end, self.error = end, error
+        self.end = end
         if self.state is not None:
             self.read(self.endpoint.end, self.state)
             open_streams.discard(self)
@@ -290,10 +305,10 @@ class Call:
         What was cancelled has no message, because nothing failed; of a call that is no stream only the type tells it.
         """
         if self.error is not None and self.end == "error":
-            return type(self.error).__qualname__, str(self.error)
+            return self.error
         if self.failure is not None:
             return self.failure
-        return (type(self.error).__qualname__, None) if self.error and not self.stream else (None, None)
+        return (self.error[0], None) if self.error is not None and not self.stream else (None, None)
 
     def _last_attributes(self) -> dict[str, Any]:
         if self.status_code is not None:
@@ -325,7 +340,7 @@ class _HeldEnd:
 
     def _hold(self, *args: Any, **kwargs: Any) -> None:
         # Time stamps are taken now, so that the span is not longer than its owner says.
-        self._asked = self._asked or (args or (time.time_ns(),), kwargs)
+        self._asked = self._asked or ((args, kwargs) if args or kwargs else ((time.time_ns(),), {}))
 
     def release(self) -> None:
         """Gives the span's own `end` back, and calls it where its owner already did."""
@@ -337,8 +352,18 @@ class _HeldEnd:
 
 def end_open_streams() -> None:
     """Ends what is still open, at the end of the process."""
-    for call in list(open_streams):
+    collected.end_all()
+    for call in _all_open():
         call.finish("abandoned")
+
+
+def _all_open() -> list[Call]:
+    """What is open now, while other threads may still begin streams."""
+    while True:
+        try:
+            return list(open_streams)
+        except RuntimeError:  # the set has grown meanwhile
+            continue
 
 
 def _decoded(body: bytes) -> Any:

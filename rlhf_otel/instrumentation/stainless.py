@@ -8,6 +8,7 @@ and put back by `undo`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import weakref
@@ -127,7 +128,8 @@ class Patch:
         def request(client: Any, *args: Any, **kwargs: Any) -> Any:
             call = self._begin(client, args, kwargs)
             if call is None:
-                return original(client, *args, **kwargs)
+                with _nothing_under_way():
+                    return original(client, *args, **kwargs)
             entered = _enter(call)
             try:
                 result = original(client, *args, **kwargs)
@@ -146,7 +148,8 @@ class Patch:
         async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
             call = self._begin(client, args, kwargs)
             if call is None:
-                return await original(client, *args, **kwargs)
+                with _nothing_under_way():
+                    return await original(client, *args, **kwargs)
             entered = _enter(call)
             try:
                 result = await original(client, *args, **kwargs)
@@ -290,6 +293,18 @@ def _leave(entered: list[tuple[Callable[[Any], Any], Any]]) -> None:
             return  # a coroutine that is closed from another context: what was entered is gone with its own
         except Exception as error:  # noqa: BLE001 - the call was made, whatever befalls its context
             hooks.fault("leaving a call", error)
+
+
+class _nothing_under_way:  # noqa: N801 - used as a statement
+    """A request that is not recorded may be made within one that is; it must not be taken for that."""
+
+    def __enter__(self) -> None:
+        self._token = None if _under_way.get() is None else _under_way.set(None)
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            with contextlib.suppress(ValueError):
+                _under_way.reset(self._token)
 
 
 def _note_response(call: Call, response: Any, retries: int | None) -> None:
