@@ -11,6 +11,7 @@ import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from importlib import resources
 from typing import Any
 
@@ -96,6 +97,11 @@ def column_id(identifier: str) -> bytes | str:
     except ValueError:
         return column_text(identifier) or ""
     return raw if raw.hex() == identifier else column_text(identifier) or ""
+
+
+def text_hash(text: str) -> int:
+    """What an index holds in place of the column text `text`: part of the format, so it must never change."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big", signed=True)
 
 
 def id_of_column(stored: bytes | str) -> str:

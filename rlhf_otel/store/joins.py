@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rlhf_otel.store.encoding import column_id, column_text
+from rlhf_otel.store.encoding import column_id, column_text, text_hash
 from rlhf_otel.store.rows import (
     MESSAGE,
     RESPONSE,
@@ -96,7 +96,7 @@ class Joiner:
                 break
             if kind != SPAN:
                 text = query("interaction_of_key", _WEAKER_KEYS[kind])
-                given = {"key": key, "time_ns": feedback.time_ns}
+                given = {"key": key, "hash": text_hash(str(key)), "time_ns": feedback.time_ns}
                 matches = [tuple(row) for row in self._connection.execute(text, given)]
         return frozenset((trace, span) for trace, span in matches)
 

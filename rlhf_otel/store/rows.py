@@ -16,6 +16,7 @@ from rlhf_otel.store.encoding import (
     encode,
     id_of_column,
     inflate,
+    text_hash,
     text_of_column,
 )
 from rlhf_otel.store.messages import FIELDS, Reader, Writer
@@ -50,6 +51,8 @@ _SHARED: Final = (
 _REQUIRED: Final = {"trace_id": b"", "span_id": b"", "start_ns": 0, "end_ns": 0}
 _NULLABLE: Final = _TYPES.keys() - _REQUIRED.keys() - {*_FLAGS, "name"}
 
+HASHED: Final = {"response_id": "response_hash", "session": "session_hash"}
+"""The ids that are indexed by their hash, with the column of that."""
 UNKNOWN_TRACES: Final = (b"", bytes(16))
 """Trace ids that say nothing, as the columns hold them."""
 SPAN, RESPONSE, MESSAGE, SESSION = range(4)
@@ -65,6 +68,8 @@ def interaction_row(interaction: Interaction, writer: Writer) -> dict[str, Any]:
         value = getattr(interaction, field)
         if value is not None and value != {}:
             rest[field] = value
+    for field, hashed in HASHED.items():
+        row[hashed] = None if row[field] is None else text_hash(row[field])
     resource = interaction.resource
     shared = {name: row.pop(name) for name in _SHARED}
     row["setting"] = writer.setting({**shared, "service": _service(resource), "resource": writer.shape(resource)})

@@ -16,13 +16,16 @@ from rlhf_otel.store.connection import (
     has_log,
     look,
 )
-from rlhf_otel.store.encoding import column_id, column_text
+from rlhf_otel.store.encoding import column_id, column_text, text_hash
 from rlhf_otel.store.errors import StoreError, explain
 from rlhf_otel.store.files import existing_file, prepare_file
 from rlhf_otel.store.joins import Joiner
 from rlhf_otel.store.messages import Reader, Writer
 from rlhf_otel.store.migrate import migrate, missing
 from rlhf_otel.store.rows import (
+    HASHED,
+    RESPONSE,
+    SESSION,
     feedback_of_body,
     feedback_row,
     feedback_targets,
@@ -35,7 +38,7 @@ from rlhf_otel.store.rows import (
 from rlhf_otel.store.sql import query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -169,7 +172,7 @@ class Store:
             newest_first: the order.
         """
         texts = {"session": session, "model": model, "provider": provider, "service": service, "status": status}
-        filters: dict[str, Any] = {name: column_text(text) for name, text in texts.items() if text is not None}
+        filters = _texts_given(texts)
         filters |= {name: ns for name, ns in (("since_ns", since_ns), ("until_ns", until_ns)) if ns is not None}
         filters |= {} if trace_id is None else {"trace_id": column_id(trace_id)}
         clauses = {*filters, "newest_first" if newest_first else "oldest_first"}
@@ -218,7 +221,7 @@ class Store:
             StoreError: no id was given.
         """
         texts = {"response_id": response_id, "message_id": message_id, "session": session}
-        given: dict[str, Any] = {name: column_text(text) for name, text in texts.items() if text is not None}
+        given = _texts_given(texts)
         given |= {} if span_id is None else {"span_id": column_id(span_id)}
         if not given:
             raise StoreError(f"{self.path}: find needs a span id, response id, message id or session to go by")
@@ -313,5 +316,15 @@ def _add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
     cursor = connection.execute(query("feedback_add"), feedback_row(feedback))
     if cursor.rowcount:
         seq = cursor.lastrowid
-        targets = [(kind, key, trace, seq) for kind, key, trace in feedback_targets(feedback)]
+        targets = [(kind, key, trace, _target_hash(kind, key), seq) for kind, key, trace in feedback_targets(feedback)]
         connection.executemany(query("feedback_target_add"), targets)
+
+
+def _target_hash(kind: int, key: bytes | str) -> int | None:
+    return text_hash(str(key)) if kind in (RESPONSE, SESSION) else None
+
+
+def _texts_given(texts: Mapping[str, str | None]) -> dict[str, Any]:
+    """By name the texts that were asked for, as columns hold them, and the hashes by which they are found."""
+    given: dict[str, Any] = {name: held for name, text in texts.items() if (held := column_text(text)) is not None}
+    return given | {hashed: text_hash(given[name]) for name, hashed in HASHED.items() if name in given}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rlhf_otel.store import Store, StoreError
-from rlhf_otel.store.encoding import deflate, encode, inflate
+from rlhf_otel.store.encoding import deflate, encode, inflate, text_hash
 from rlhf_otel.store.messages import MAX_CHAIN
 from rlhf_otel.store.migrate import APPLICATION_ID
 from rlhf_otel.store.sql import migrations, query, statements
@@ -89,6 +89,16 @@ def test_look_ups_use_their_index(path: Path, name: str, given: tuple[str, ...],
     assert any(step.startswith("SEARCH") and index in step for step in plan), plan
 
 
+@pytest.mark.parametrize("index", ["span", "response", "message", "session"])
+def test_what_is_pending_is_looked_up_by_index(path: Path, index: str) -> None:
+    """By whichever id a feedback names its interaction."""
+    Store.open(path).close()
+    connection = sqlite3.connect(path)
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query('feedback_pending')}", {"limit": 1})]
+    connection.close()
+    assert any(step.startswith("SEARCH i ") and f"interaction_{index} " in step for step in plan), plan
+
+
 def test_the_file_is_marked_as_ours_and_as_write_ahead(path: Path) -> None:
     """Other programs can tell what it is, and a commit is on the disk when it returns."""
     with Store.open(path) as store, store._writing() as connection:
@@ -159,6 +169,12 @@ def test_the_dictionary_never_changes() -> None:
     """Every message of every store was deflated with it; a better one needs a form of its own."""
     raw = (ROOM / "dictionary_1.txt").read_bytes()
     assert hashlib.sha256(raw).hexdigest() == "7aa40c257abc084be5b8fb5c3b12a067c911696e56b9952ff4370e672469ada0"
+
+
+def test_the_hash_of_an_id_never_changes() -> None:
+    """Every store finds its sessions and responses by it."""
+    held = [text_hash(text) for text in ("", "s-1", "19:meeting@thread.v2", "é")]
+    assert held == [309448485, -317251984, 237675037, -1790622526]
 
 
 def test_a_damaged_body_is_said_to_be_damaged() -> None:

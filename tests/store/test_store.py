@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import stat
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,45 @@ def test_interactions_come_in_order_of_their_start(store: Store, call: Any, newe
     assert sorted(numbers(found)) == list(range(count))
 
 
+def steps_of(store: Store, work: Callable[[], Any]) -> int:
+    """How many instructions of SQLite's machine `work` takes: what a clock would say on a quiet computer."""
+    steps = itertools.count()
+    with store._reading() as connection:
+        connection.set_progress_handler(lambda: next(steps) < 0, 1)
+    work()
+    with store._reading() as connection:
+        connection.set_progress_handler(None, 1)
+    return next(steps)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["19:meeting_{:032x}@thread.v2", "{:011}@s.whatsapp.net", "agent-session-2026-{:08}", "{:08}-of-the-help-desk"],
+)
+def test_ids_are_found_among_thousands_that_begin_or_end_alike(call: Any, vote: Any, pattern: str) -> None:
+    """Every look-up by session and by response id takes as many steps as among ten."""
+    few, many = (steps_of_look_ups(call, vote, pattern, count) for count in (10, 5000))
+    assert all(among_many < 1.2 * among_few for among_few, among_many in zip(few, many, strict=True)), (few, many)
+
+
+def steps_of_look_ups(call: Any, vote: Any, pattern: str, count: int) -> list[int]:
+    """The steps of each look-up by an id that `pattern` makes, in a store of `count` calls; their results are right."""
+    texts = [pattern.format(n) for n in range(count)]
+    calls = [call(n, session=text, response_id=f"r-{text}") for n, text in enumerate(texts)]
+    rated, votes = calls[3], [vote(session=texts[3], rater=str(n)) for n in range(20)]
+    with Store.open(":memory:") as store:
+        store.add(calls, [*votes, vote(response_id=rated.response_id), vote(session=pattern.format(count))])
+        look_ups: list[tuple[Callable[[], Any], Any]] = [
+            (lambda: store.find(session=rated.session), rated.handle),
+            (lambda: store.find(response_id=rated.response_id), rated.handle),
+            (lambda: numbers(store.interactions(session=rated.session)), [3]),
+            (lambda: len(store.feedback_on([rated])[rated.span_id]), 21),
+            (lambda: len(store.pending()), 1),
+        ]
+        assert [work() for work, _ in look_ups] == [expected for _, expected in look_ups]
+        return [steps_of(store, work) for work, _ in look_ups]
+
+
 @pytest.mark.parametrize("limit", [0, 1, PAGE, PAGE + 1, 500])
 def test_a_limit_is_an_upper_bound(store: Store, call: Any, limit: int) -> None:
     """The newest so many."""
@@ -163,7 +204,7 @@ def test_find_without_an_id_is_a_mistake(store: Store) -> None:
 
 
 def test_ids_that_end_alike_are_told_apart(store: Store, call: Any) -> None:
-    """Indexes hold the ends of ids; the whole id decides."""
+    """The whole id decides."""
     ids = ["a-12345678", "b-12345678", "12345678"]
     store.add([call(n, response_id=name, session=name) for n, name in enumerate(ids)])
     for n, name in enumerate(ids):
@@ -212,3 +253,16 @@ def test_a_read_only_store_follows_those_who_write(path: Path, call: Any) -> Non
         with Store.open(path) as writer:
             writer.add([call(3)])
         assert reader.counts()["interactions"] == 3
+
+
+def test_ids_with_one_hash_are_told_apart(store: Store, call: Any, vote: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four bytes of a hash do meet now and then; the whole id decides."""
+    for module in ("rows", "joins", "sqlite"):
+        monkeypatch.setattr(f"rlhf_otel.store.{module}.text_hash", lambda text: 7)
+    calls = [call(n, response_id=f"r{n}", session=f"s{n}") for n in range(3)]
+    store.add(calls, [vote(session="s1"), vote(response_id="r2"), vote(session="s9")])
+    assert store.find(session="s0") == calls[0].handle
+    assert store.find(response_id="r1") == calls[1].handle
+    assert numbers(store.interactions(session="s2")) == [2]
+    assert [[each.id for each in on] for on in store.feedback_on(calls).values()] == [[], ["f1"], ["f2"]]
+    assert [each.id for each in store.pending()] == ["f3"]

@@ -56,7 +56,9 @@ CREATE TABLE interaction (
     end_ns INTEGER NOT NULL,
     setting INTEGER NOT NULL,
     response_id TEXT,
+    response_hash INTEGER,
     session TEXT,
+    session_hash INTEGER,
     user TEXT,
     anonymous_user TEXT,
     message_id TEXT,
@@ -77,9 +79,10 @@ CREATE TABLE interaction (
 CREATE INDEX interaction_span ON interaction (span_id);
 CREATE INDEX interaction_trace ON interaction (substr(trace_id, 1, 5));
 CREATE INDEX interaction_start ON interaction (start_ns);
--- The end of an id is its random part, and every query compares the whole of it as well.
-CREATE INDEX interaction_session ON interaction (substr(session, -8)) WHERE session IS NOT NULL;
-CREATE INDEX interaction_response ON interaction (substr(response_id, -8)) WHERE response_id IS NOT NULL;
+-- Ids of one maker may begin alike, end alike, or both, and be long: four bytes of a hash tell them apart at the least
+-- cost. See encoding.py; every query compares the whole id as well.
+CREATE INDEX interaction_session ON interaction (session_hash) WHERE session_hash IS NOT NULL;
+CREATE INDEX interaction_response ON interaction (response_hash) WHERE response_hash IS NOT NULL;
 CREATE INDEX interaction_message ON interaction (message_id) WHERE message_id IS NOT NULL;
 
 CREATE TABLE span (
@@ -108,6 +111,7 @@ CREATE INDEX feedback_retracts ON feedback (retracts) WHERE retracts IS NOT NULL
 CREATE TABLE feedback_target (
     kind INTEGER NOT NULL,
     key BLOB NOT NULL,
+    hash INTEGER,                 -- of a response or session, as in `interaction`
     seq INTEGER NOT NULL,
     trace_id BLOB,
     PRIMARY KEY (kind, key, seq)
@@ -127,13 +131,11 @@ WHERE f.kind <> 'retraction' AND NOT EXISTS (
             WHERE i.span_id = t.key AND (t.trace_id IS NULL OR i.trace_id IN (t.trace_id, x'', zeroblob(16)))
         )
         OR t.kind = 1 AND EXISTS (
-            SELECT 1 FROM interaction AS i
-            WHERE i.response_id IS NOT NULL AND substr(i.response_id, -8) IS substr(t.key, -8) AND i.response_id = t.key
+            SELECT 1 FROM interaction AS i WHERE i.response_hash = t.hash AND i.response_id = t.key
         )
         OR t.kind = 2 AND EXISTS (SELECT 1 FROM interaction AS i WHERE i.message_id = t.key)
         OR t.kind = 3 AND EXISTS (
-            SELECT 1 FROM interaction AS i
-            WHERE i.session IS NOT NULL AND substr(i.session, -8) IS substr(t.key, -8) AND i.session = t.key
+            SELECT 1 FROM interaction AS i WHERE i.session_hash = t.hash AND i.session = t.key
         )
     )
 );

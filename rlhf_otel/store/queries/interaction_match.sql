@@ -5,8 +5,8 @@ CROSS JOIN setting AS s ON s.id = i.setting
 WHERE 1 = 1
     AND i.span_id = :span_id          -- if span_id
     AND i.trace_id = :trace_id        -- if trace_id
-    AND i.response_id IS NOT NULL AND substr(i.response_id, -8) IS substr(:response_id, -8) AND +i.response_id = :response_id  -- if response_id
+    AND i.response_hash = :response_hash AND i.response_id = :response_id  -- if response_id
     AND i.message_id = :message_id    -- if message_id
-    AND i.session IS NOT NULL AND substr(i.session, -8) IS substr(:session, -8) AND +i.session = :session  -- if session
+    AND i.session_hash = :session_hash AND i.session = :session              -- if session
 ORDER BY i.start_ns DESC, i.id DESC
 LIMIT 1

@@ -8,7 +8,7 @@ WHERE 1 = 1
     AND i.start_ns >= :since_ns                                                  -- if since_ns
     AND i.start_ns < :until_ns                                                   -- if until_ns
     AND substr(i.trace_id, 1, 5) IS substr(:trace_id, 1, 5) AND i.trace_id = :trace_id -- if trace_id
-    AND i.session IS NOT NULL AND substr(i.session, -8) IS substr(:session, -8) AND +i.session = :session  -- if session
+    AND i.session_hash = :session_hash AND i.session = :session                  -- if session
     AND :model IN (s.request_model, s.response_model)                            -- if model
     AND s.provider = :provider                                                   -- if provider
     AND s.service = :service                                                     -- if service
