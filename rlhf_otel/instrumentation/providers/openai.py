@@ -82,8 +82,8 @@ class Chat:
             read_usage(call, chunk.usage)
         for choice in chunk.choices or ():
             gathered = state.get(choice.index)
-            if gathered is None:
-                gathered = state[choice.index] = _Choice()
+            if gathered is None:  # a new choice, or one of a server that does not number its only one
+                gathered = state.setdefault(choice.index or 0, _Choice())
             delta = choice.delta
             if delta is not None:
                 if content := delta.content:
@@ -115,25 +115,33 @@ class _Choice:
         self.text: list[str] = []
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
-        self.tools: dict[int, list[Any]] = {}
+        self.tools: dict[int | str, list[Any]] = {}
         self.finish_reason: str | None = None
 
     def add_rest(self, call: Call, delta: Any) -> None:
         """Reads a delta without text: tool calls, a refusal, reasoning."""
         for tool in delta.tool_calls or ():
-            gathered = self.tools.setdefault(tool.index, [None, None, []])
-            gathered[0] = tool.id or gathered[0]
-            if tool.function is not None:
-                gathered[1] = tool.function.name or gathered[1]
-                if tool.function.arguments:
-                    gathered[2].append(tool.function.arguments)
-                    call.token()
+            # Of a server that does not number its tool calls, an id begins one and all else belongs to the last.
+            index = tool.index if tool.index is not None else tool.id or next(reversed(self.tools), 0)
+            self.add_tool(call, index, tool.id, tool.function)
+        if (old := getattr(delta, "function_call", None)) is not None:
+            self.add_tool(call, "function_call", None, old)
         if refusal := getattr(delta, "refusal", None):
             self.refusal.append(refusal)
             call.token()
         if thought := _thought(delta):
             parts.gather(self.reasoning, thought)
             call.reasoning()
+
+    def add_tool(self, call: Call, index: int | str, call_id: str | None, function: Any) -> None:
+        """Reads a piece of the tool call `index`."""
+        gathered = self.tools.setdefault(index, [None, None, []])
+        gathered[0] = call_id or gathered[0]
+        if function is not None:
+            gathered[1] = function.name or gathered[1]
+            if function.arguments:
+                gathered[2].append(function.arguments)
+                call.token()
 
     def parts(self) -> list[Part]:
         """What was gathered, in the order in which a model makes it."""
@@ -174,7 +182,7 @@ class Completions:
         if chunk.usage is not None:
             read_usage(call, chunk.usage)
         for choice in chunk.choices or ():
-            gathered = state.setdefault(choice.index, _Choice())
+            gathered = state.setdefault(choice.index or 0, _Choice())
             if choice.text:
                 parts.gather(gathered.text, choice.text)
                 call.token()

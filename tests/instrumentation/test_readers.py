@@ -1,0 +1,94 @@
+"""What servers send that the contract's table has not: old fields, missing ones, and answers that were cut off."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from rlhf_otel.testing import Reply
+
+MESSAGES = [{"role": "user", "content": "?"}]
+
+
+def events(*chunks: dict[str, Any]) -> Reply:
+    """A stream of these chunks."""
+    raw = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+    return Reply(raw=raw, headers={"content-type": "text/event-stream"})
+
+
+def chunk(delta: dict[str, Any] | None, finish: str | None = None, **more: Any) -> dict[str, Any]:
+    """A chunk of a chat completion with one choice."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish, **more}
+    return {"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+
+
+@pytest.fixture
+def streamed(llm, clients, captured):
+    """Streams these chunks to the openai client, as objects or as lines; the span."""
+
+    def ask(way: str, *chunks: dict[str, Any]) -> Any:
+        llm.script(events(*chunks))
+        completions = clients["openai", "sync"].chat.completions
+        if way == "objects":
+            list(completions.create(model="m", messages=MESSAGES, stream=True))
+        else:
+            with completions.with_streaming_response.create(model="m", messages=MESSAGES, stream=True) as response:
+                list(response.iter_lines())
+        (span,) = captured.spans
+        return span
+
+    return ask
+
+
+def output(span: Any) -> Any:
+    """The messages of the answer."""
+    return json.loads(span.attributes["gen_ai.output.messages"])
+
+
+ways = pytest.mark.parametrize("way", ["objects", "lines"])
+
+
+@ways
+def test_a_streamed_function_call_is_a_tool_call(way: str, streamed) -> None:
+    """The field that came before `tool_calls` is read like one of them, without an id, and counts as a token."""
+    span = streamed(
+        way,
+        chunk({"role": "assistant", "content": None, "function_call": {"name": "find", "arguments": ""}}),
+        chunk({"function_call": {"arguments": '{"a":'}}),
+        chunk({"function_call": {"arguments": "1}"}}),
+        chunk({}, "function_call"),
+    )
+    call = {"type": "tool_call", "id": None, "name": "find", "arguments": {"a": 1}}
+    assert output(span) == [{"role": "assistant", "parts": [call], "finish_reason": "tool_call"}]
+    assert span.attributes["rlhf.response.time_to_first_token"] > 0
+
+
+@ways
+def test_a_choice_needs_no_number(way: str, streamed) -> None:
+    """Chunks of a server that numbers its choice only now and then, or sends an empty delta, are one answer."""
+    span = streamed(
+        way, chunk({"content": "Pa"}), chunk({"content": "r"}, index=None), chunk(None),
+        chunk({"content": "is."}, index=None), chunk(None, "stop", index=None),
+    )  # fmt: skip
+    text = {"type": "text", "content": "Paris."}
+    assert output(span) == [{"role": "assistant", "parts": [text], "finish_reason": "stop"}]
+
+
+@ways
+def test_tool_calls_need_no_number(way: str, streamed) -> None:
+    """Of a server that does not number its tool calls, an id begins one and what has none belongs to the last."""
+
+    def piece(call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:
+        tool = {"index": None, "id": call_id, "function": {"name": name, "arguments": arguments}}
+        return chunk({"tool_calls": [tool]})
+
+    span = streamed(
+        way, piece("t-1", "find", '{"a":'), piece(None, None, "1}"), piece("t-2", "look", '{"b":'),
+        piece("t-2", None, "2}"), chunk({}, "tool_calls"),
+    )  # fmt: skip
+    assert output(span)[0]["parts"] == [
+        {"type": "tool_call", "id": "t-1", "name": "find", "arguments": {"a": 1}},
+        {"type": "tool_call", "id": "t-2", "name": "look", "arguments": {"b": 2}},
+    ]
