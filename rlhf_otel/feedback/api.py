@@ -7,11 +7,12 @@ CLI) raises `FeedbackError` instead. Nothing is sent on the caller's thread.
 from __future__ import annotations
 
 import functools
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
-from rlhf_otel import codec, hooks
+from rlhf_otel import hooks
 from rlhf_otel.feedback import checks, signals
 from rlhf_otel.feedback.checks import FeedbackError
 from rlhf_otel.feedback.targets import span_id_of, target_of
@@ -46,10 +47,22 @@ def _never_raises(verb: Callable[P, FeedbackRef]) -> Callable[P, FeedbackRef | N
             if hooks.strict:
                 raise
             hooks.count("feedback_refused")
-            hooks.say(f"feedback {error}", "feedback was not recorded: %s", error)
+            hooks.say(f"feedback {_place(error)}", "feedback was not recorded: %s", _told(error))
+            hooks.logger.debug("feedback was not recorded", exc_info=error)
             return None
 
     return guarded
+
+
+def _place(error: Exception) -> str:
+    """Where an error was raised: the same mistake comes from the same place, whatever was given."""
+    return "-".join(str(line) for _, line in traceback.walk_tb(error.__traceback__))
+
+
+def _told(error: Exception) -> str:
+    """What a log line may say of `error`: what we wrote, and which argument a verb does not have."""
+    is_about_arguments = error.__traceback__ is not None and error.__traceback__.tb_next is None
+    return str(error) if isinstance(error, FeedbackError) or is_about_arguments else type(error).__name__
 
 
 @_never_raises
@@ -109,7 +122,7 @@ def record(
     value = checks.plain(label if value is None else value)
     kind = checks.kind_of(kind, value, scale, comment)
     ends = checks.scale_of(scale)
-    value = codec.plain(checks.value_of(kind, value, ends))
+    value = checks.value_of(kind, value, ends)
     if label is None and kind == "categorical":
         label = value
     return _emit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from rlhf_otel.records import FEEDBACK_KINDS, FeedbackKind
 SOURCES = ("end_user", "annotator", "builder", "agent")
 ANNOTATOR_KINDS = ("HUMAN", "LLM", "CODE")
 LONGEST_TEXT = 100_000
-"""Characters of a comment or a correction; a longer one is refused."""
+"""Characters of a comment, a correction, a value or all metadata; what is longer is refused."""
 _VERBS = {
     "correction": "correct",
     "preference": "prefer",
@@ -27,6 +28,22 @@ _VERBS = {
 
 class FeedbackError(ValueError):
     """A feedback that cannot be taken as it is; the message says what was given and what is expected."""
+
+
+_WORD_OR_ID = re.compile(r"[A-Za-z_]{0,40}|[0-9a-fA-Fx-]{0,60}")
+
+
+def shown(value: Any) -> str:
+    """`value` as a log line may have it: numbers, single words and hex ids; of anything else only what it is."""
+    if isinstance(value, tuple | list) and len(value) <= 3 and all(map(_is_number, value)):
+        return repr(value)
+    if isinstance(value, str):
+        return repr(value) if _WORD_OR_ID.fullmatch(value) else f"text of {len(value)} characters"
+    return repr(value) if value is None or _is_number(value) else type(value).__name__
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or (isinstance(value, int) and value.bit_length() <= 128)
 
 
 def plain(value: Any) -> Any:
@@ -62,7 +79,7 @@ def scale_of(scale: Any) -> tuple[float, float] | None:
     except (TypeError, ValueError):
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise FeedbackError(f"scale is {scale!r}; the lowest and the highest value are expected, as in (1, 5)")
+        raise FeedbackError(f"scale is {shown(scale)}; the lowest and the highest value are expected, as in (1, 5)")
     return low, high
 
 
@@ -70,12 +87,12 @@ def value_of(kind: str, value: Any, scale: tuple[float, float] | None) -> Any:
     """`value`, which fits its kind: a thumb is yes or no, a word is a word, a number lies within its scale."""
     if kind == "binary":
         if not isinstance(value, int) or value not in (0, 1):
-            raise FeedbackError(f"the value of a binary feedback is {value!r}; True or False is expected")
+            raise FeedbackError(f"the value of a binary feedback is {shown(value)}; True or False is expected")
         return bool(value)
     if kind == "categorical" and not (isinstance(value, str) and value):
-        raise FeedbackError(f"the value of a categorical feedback is {value!r}; a word is expected")
+        raise FeedbackError(f"the value of a categorical feedback is {shown(value)}; a word is expected")
     if kind == "comment" and value is not None:
-        raise FeedbackError(f"a comment has no value, and {value!r} was given; leave the kind out to have both")
+        raise FeedbackError(f"a comment has no value, and {shown(value)} was given; leave the kind out to have both")
     if kind in ("rating", "score"):
         _check_number(kind, value, scale)
     return value
@@ -83,7 +100,7 @@ def value_of(kind: str, value: Any, scale: tuple[float, float] | None) -> Any:
 
 def _check_number(kind: str, value: Any, scale: tuple[float, float] | None) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise FeedbackError(f"the value of a {kind} is {value!r}; a finite number is expected")
+        raise FeedbackError(f"the value of a {kind} is {shown(value)}; a finite number is expected")
     low, high = scale or (0.0, 1.0)
     if not low <= value <= high:
         hint = "" if scale else "; pass scale=(lowest, highest) for another one"
@@ -92,7 +109,8 @@ def _check_number(kind: str, value: Any, scale: tuple[float, float] | None) -> N
 
 def common(fields: Mapping[str, Any]) -> dict[str, Any]:
     """`fields` with everything checked and filled in that feedback of every kind may have."""
-    named = {name: str(value) for name in ("name", "label", "rater") if (value := fields.get(name)) is not None}
+    words = ("name", "label", "rater")
+    named = {name: text(str(value), name) for name in words if (value := fields.get(name)) is not None}
     return {
         **fields,
         **named,
@@ -102,6 +120,7 @@ def common(fields: Mapping[str, Any]) -> dict[str, Any]:
         "annotator_kind": word(fields.get("annotator_kind", "HUMAN"), ANNOTATOR_KINDS, "annotator_kind"),
         "step": _step(fields.get("step")),
         "range": _range(fields.get("range")),
+        "value": bearable(fields.get("value"), "value"),
         "metadata": _metadata(fields.get("metadata")),
         "time_ns": _time(fields.get("time_ns")),
     }
@@ -110,7 +129,7 @@ def common(fields: Mapping[str, Any]) -> dict[str, Any]:
 def word(value: Any, allowed: Sequence[str], what: str) -> str:
     """`value`, which is one of `allowed`."""
     if value not in allowed:
-        raise FeedbackError(f"{what} is {value!r}; it is one of {', '.join(allowed)}")
+        raise FeedbackError(f"{what} is {shown(value)}; it is one of {', '.join(allowed)}")
     return str(value)
 
 
@@ -125,18 +144,27 @@ def text(value: Any, what: str) -> str | None:
     return codec.whole(value)
 
 
+def bearable(value: Any, what: str) -> Any:
+    """`value` as a plain value that nobody else changes, of a length that a text may have."""
+    value = codec.plain(value)
+    length = len(value) if isinstance(value, str) else len(codec.dumps(value)) if isinstance(value, list | dict) else 0
+    if length > LONGEST_TEXT:
+        raise FeedbackError(f"the {what} has {length} characters; at most {LONGEST_TEXT} are taken")
+    return value
+
+
 def finite(value: Any, what: str) -> float | None:
     """`value`, which is a finite number or None."""
     value = plain(value)
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)):
         return value
-    raise FeedbackError(f"{what} is {value!r}; a finite number is expected")
+    raise FeedbackError(f"{what} is {shown(value)}; a finite number is expected")
 
 
 def _step(step: Any) -> int | None:
     step = plain(step)
     if step is not None and (isinstance(step, bool) or not isinstance(step, int) or step < 0):
-        raise FeedbackError(f"step is {step!r}; the index of a step is expected, 0 for the first")
+        raise FeedbackError(f"step is {shown(step)}; the index of a step is expected, 0 for the first")
     return step
 
 
@@ -145,14 +173,14 @@ def _range(given: Any) -> tuple[int, int] | None:
         return None
     ends = tuple(map(plain, given)) if isinstance(given, Sequence) else ()
     if [type(end) for end in ends] != [int, int] or not 0 <= ends[0] < ends[1]:
-        raise FeedbackError(f"range is {given!r}; the first character and the one after the last are expected")
+        raise FeedbackError(f"range is {shown(given)}; the first character and the one after the last are expected")
     return ends[0], ends[1]
 
 
 def _metadata(metadata: Any) -> dict[str, Any]:
     if not isinstance(metadata, Mapping | None):
         raise FeedbackError(f"metadata is {type(metadata).__name__}; names with values are expected")
-    return cast("dict[str, Any]", codec.plain(metadata or {}))
+    return cast("dict[str, Any]", bearable(metadata or {}, "metadata"))
 
 
 def _time(time_ns: Any) -> int:
@@ -161,6 +189,6 @@ def _time(time_ns: Any) -> int:
     time_ns = plain(time_ns)
     if isinstance(time_ns, bool) or not isinstance(time_ns, int) or not 10**17 < time_ns < 2**63:
         raise FeedbackError(
-            f"time_ns is {time_ns!r}; nanoseconds since the epoch are expected, as time.time_ns() gives"
+            f"time_ns is {shown(time_ns)}; nanoseconds since the epoch are expected, as time.time_ns() gives"
         )
     return time_ns

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from rlhf_otel import handles, hooks
-from rlhf_otel.feedback.checks import FeedbackError
+from rlhf_otel.feedback.checks import FeedbackError, shown
 from rlhf_otel.records import Handle
 
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
@@ -48,7 +48,7 @@ def _ids_in(text: str) -> dict[str, str]:
     if handles.find(text) is not None:
         return {"response_id": text}
     if _LIKE_TRACEPARENT.fullmatch(text.lower()):
-        raise FeedbackError(f"{text!r} is not a traceparent: 00-<32 hex digits>-<16 hex digits>-01 is expected")
+        raise FeedbackError(f"{shown(text)} is not a traceparent: 00-<32 hex digits>-<16 hex digits>-01 is expected")
     return {"span_id" if _looks_like_span_id(text) else "response_id": text}
 
 
@@ -84,7 +84,7 @@ def checked(value: Any, pattern: re.Pattern[str], what: str, digits: int) -> str
         return f"{value:0{digits}x}"
     text = str(value).strip().lower().removeprefix("0x")
     if not pattern.fullmatch(text) or set(text) == {"0"}:
-        raise FeedbackError(f"{value!r} is not a {what}: {digits} hex digits are expected, not all zero")
+        raise FeedbackError(f"{shown(value)} is not a {what}: {digits} hex digits are expected, not all zero")
     return text
 
 
@@ -92,7 +92,7 @@ def span_id_of(target: Any) -> str:
     """The span id of one side of a preference or one place of a ranking."""
     fields = target_of(target)
     if not fields.get("span_id"):
-        raise FeedbackError(f"{target!r} is not known in this process: compare answers by handle or span id")
+        raise FeedbackError(f"{shown(target)} is not known in this process: compare answers by handle or span id")
     return str(fields["span_id"])
 
 
