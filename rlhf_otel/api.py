@@ -156,7 +156,7 @@ def capture(
         processors run on the export thread it is not known yet, and feedback on what they drop stays pending.)
     """
     telemetry = hooks.telemetry
-    if telemetry is None or not hooks.enabled:
+    if telemetry is None or not hooks.enabled or hooks.in_plugged_in_code():
         return None
     from rlhf_otel.instrumentation.manual import record_call
 

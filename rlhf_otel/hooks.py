@@ -6,12 +6,14 @@ done later. `rlhf_otel.export` fills the slots in; until then everything is a no
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -86,6 +88,8 @@ EVENTS = ("interaction", "feedback", "error", "buffer_full", "drop", "flush")
 def on(event: str, listener: Listener) -> Callable[[], None]:
     """Calls `listener` whenever `event` happens, on the thread where it happens.
 
+    Calls to models that it makes are not recorded.
+
     Args:
         event: one of interaction, feedback, error, buffer_full, drop, flush.
         listener: called with what the event is about; what it raises is counted and logged, never passed on.
@@ -104,11 +108,35 @@ def on(event: str, listener: Listener) -> Callable[[], None]:
 
 def announce(event: str, *args: Any) -> None:
     """Tells the listeners of `event`."""
-    for listener in tuple(_listeners.get(event, ())):
-        try:
-            listener(*args)
-        except Exception as error:  # noqa: BLE001 - a listener is foreign code
-            fault(f"a listener of {event!r} raised", error)
+    if not (listeners := tuple(_listeners.get(event, ()))):
+        return
+    with plugged_in_code():
+        for listener in listeners:
+            try:
+                listener(*args)
+            except Exception as error:  # noqa: BLE001 - a listener is foreign code
+                fault(f"a listener of {event!r} raised", error)
+
+
+inside_hook: ContextVar[bool] = ContextVar("rlhf_otel_inside_hook", default=False)
+
+
+@contextlib.contextmanager
+def plugged_in_code() -> Iterator[None]:
+    """Marks what runs inside as a processor or a listener: calls to models from there are not recorded.
+
+    Each of them would lead to the same processor or listener again, without end.
+    """
+    token = inside_hook.set(True)
+    try:
+        yield
+    finally:
+        inside_hook.reset(token)
+
+
+def in_plugged_in_code() -> bool:
+    """Whether a processor or a listener runs here now."""
+    return inside_hook.get()
 
 
 _counting = threading.RLock()
@@ -160,9 +188,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def fault(where: str, error: BaseException) -> None:
-    """Reports a fault, ours or of something plugged in: counted, logged once a minute, raised only when strict."""
+    """Reports a fault, ours or of something plugged in: counted, logged once a minute, raised only when strict.
+
+    What the error says may be what a person said, so that only the debug log has it.
+    """
     count("faults")
-    say(where, "%s: %s: %s (the application is not affected)", where, type(error).__name__, error)
+    say(where, "%s: %s (the application is not affected)", where, type(error).__name__)
     logger.debug("%s", where, exc_info=error)
     if strict:
         raise error

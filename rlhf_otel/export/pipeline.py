@@ -30,6 +30,7 @@ def add_processor(processor: hooks.Processor) -> Callable[[], None]:
     Args:
         processor: takes an `Interaction` and returns it, changed (`dataclasses.replace`) or not; raises `Drop` for
             what shall not leave the process. May be asynchronous where the work is done on the export thread.
+            Calls to models that it makes are not recorded.
 
     Returns:
         A function that removes it again.
@@ -57,14 +58,15 @@ class Pipeline:
         dropped = False
         for step in tuple(processors):
             try:
-                interaction = self._run(step, interaction, deferred)
+                with hooks.plugged_in_code():
+                    interaction = self._run(step, interaction, deferred)
             except hooks.Drop:
                 hooks.count("dropped_by_processor")
                 _dropped.set(interaction.span_id)
                 interaction, dropped = without_content(interaction), True
                 break
             except Exception as error:  # noqa: BLE001 - a processor is foreign code
-                interaction = _withheld(step, interaction, error)
+                interaction = _withheld(_named(step), interaction, error)
         return self._redacted(interaction), dropped
 
     def _redacted(self, interaction: Interaction) -> Interaction:
@@ -73,7 +75,7 @@ class Pipeline:
         try:
             return self.redactor(interaction)  # type: ignore[no-any-return]
         except Exception as error:  # noqa: BLE001 - a redactor that breaks must not be a leak
-            return _withheld(self.redactor, interaction, error)
+            return _withheld("the redactor", interaction, error)
 
     def feedback(self, feedback: Feedback) -> Feedback:
         """Redacts what a person wrote."""
@@ -86,15 +88,24 @@ class Pipeline:
             if not deferred:
                 if inspect.iscoroutine(result):
                     result.close()
-                raise TypeError("it is asynchronous, which only works where the work is done on the export thread")
+                raise MisusedError("is asynchronous, which only works where the work is done on the export thread")
             result = asyncio.run(_awaited(result))
         if not isinstance(result, records.Interaction | None):
-            raise TypeError(f"it returned {type(result).__name__}; an Interaction or None is expected")
+            raise MisusedError(f"returned {type(result).__name__}, neither an Interaction nor None")
         return interaction if result is None else result
 
 
-def _withheld(step: Any, interaction: Interaction, error: Exception) -> Interaction:
-    hooks.fault(f"the processor {getattr(step, '__name__', step)!r} raised; content is withheld", error)
+class MisusedError(TypeError):
+    """A processor that does what no processor may; the message has nothing of what was said."""
+
+
+def _named(step: hooks.Processor) -> str:
+    return f"the processor {getattr(step, '__name__', type(step).__name__)!r}"
+
+
+def _withheld(who: str, interaction: Interaction, error: Exception) -> Interaction:
+    did = str(error) if isinstance(error, MisusedError) else "raised"
+    hooks.fault(f"{who} {did}; content is withheld", error)
     return without_content(interaction)
 
 

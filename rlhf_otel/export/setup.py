@@ -7,6 +7,7 @@ leaves.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -154,13 +155,22 @@ def flush_at_exit() -> None:
     """Ends what is open and delivers what there is, within `exit_timeout`. Registered for the end of the process."""
     if _telemetry is None:
         return
-    if hooks.before_exit is not None:
-        hooks.before_exit()
+    _end_what_is_open()
     own, given = _telemetry.own, _telemetry.config.exit_timeout
     lost = hooks.counters["dropped_undelivered"]
     if not own.worker.close(given):
         lost = own.worker.waiting + hooks.counters["dropped_undelivered"] - lost
         hooks.say("exit", _LOST, lost, "" if lost == 1 else "s", given)
+
+
+def _end_what_is_open() -> None:
+    """What fails here must not keep the rest from being delivered."""
+    try:
+        if hooks.before_exit is not None:
+            hooks.before_exit()
+    except Exception as error:  # noqa: BLE001 - it runs the application's processors
+        with contextlib.suppress(Exception):  # strict raises it again, where nobody is to catch it
+            hooks.fault("ending what is open at exit", error)
 
 
 def _register_exit() -> None:

@@ -143,3 +143,12 @@ def test_what_could_not_be_delivered_at_the_end_is_said_and_counted(script):
     last = ended.stderr.splitlines()[-1]
     assert (ended.returncode, ended.stdout) == (0, "")
     assert last.startswith("rlhf-otel: 2 items could not be delivered") and "rlhf-otel doctor" in last
+
+
+def test_what_fails_at_the_end_does_not_keep_the_rest_from_delivery(script):
+    """Ending what is still open runs code of the application, which may raise; the rest is stored all the same."""
+    code = "from rlhf_otel import hooks\ndef broken():\n    raise RuntimeError('no')\nhooks.before_exit = broken\n"
+    ended = script(CALL + code)
+    assert ended.returncode == 0
+    assert "ending what is open at exit: RuntimeError" in ended.stderr
+    assert [i.request_model for i in stored()] == ["m"]

@@ -9,6 +9,7 @@ import pytest
 from opentelemetry import trace
 
 import rlhf_otel as rlhf
+from rlhf_otel import hooks
 
 MAIL = "jane.doe@example.com"
 DEFERRED, INLINE = False, True
@@ -188,3 +189,17 @@ def test_withheld_content_takes_the_attributes_along(inline, theirs, ending):
     assert "canary" not in left
     assert MAIL not in left
     assert (inline is DEFERRED and ending is rlhf.Drop) or "temperature" in left
+
+
+def test_what_a_processor_or_listener_records_is_not_recorded(inline):
+    """It would lead to the same processor or listener again, without end."""
+    seen = []
+
+    def calls_a_model(interaction):
+        seen.append((hooks.in_plugged_in_code(), rlhf.capture(prompt="what of it?", response="nothing")))
+
+    rlhf.add_processor(calls_a_model)
+    rlhf.on("interaction", calls_a_model)
+    rlhf.capture(prompt="a", response="b")
+    assert len(recorded()) == 1
+    assert seen == [(True, None)] * 2
