@@ -28,6 +28,9 @@ FeedbackKind = Literal[
 ]
 FEEDBACK_KINDS: tuple[str, ...] = FeedbackKind.__args__  # type: ignore[attr-defined]
 
+SHORTEST_GENERATION_S = 0.001
+"""What takes less time than this was read from a buffer, not watched while it was generated."""
+
 Part = dict[str, Any]
 """A part of a message as the GenAI conventions define it: `{"type": "text", "content": ...}` and its kin."""
 
@@ -123,11 +126,17 @@ class Interaction:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Output tokens over the time from the first token to the end; None without reported usage or a first token."""
+        """Output tokens over the time from the first token to the end.
+
+        None without reported usage or a first token, and where nothing was seen being generated: a stream of one chunk,
+        or one that ended within `SHORTEST_GENERATION_S` of its first token, because that token came with all the rest.
+        """
         if not self.output_tokens or self.time_to_first_token_s is None or self.usage_estimated:
             return None
         seconds = self.duration_s - self.time_to_first_token_s
-        return self.output_tokens / seconds if seconds > 0 else None
+        if seconds < SHORTEST_GENERATION_S or self.stream_chunks == 1:
+            return None
+        return self.output_tokens / seconds
 
     @property
     def handle(self) -> Handle:

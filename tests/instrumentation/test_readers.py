@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from rlhf_otel.testing import Reply
+from rlhf_otel.records import Interaction
+from rlhf_otel.testing import Reply, Usage
 
 MESSAGES = [{"role": "user", "content": "?"}]
 
@@ -92,3 +93,32 @@ def test_tool_calls_need_no_number(way: str, streamed) -> None:
         {"type": "tool_call", "id": "t-1", "name": "find", "arguments": {"a": 1}},
         {"type": "tool_call", "id": "t-2", "name": "look", "arguments": {"b": 2}},
     ]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_answer_that_was_cut_off_has_no_count_of_output_tokens(whole: bool, llm, clients, captured) -> None:
+    """The count in anthropic's first event is a placeholder: only the last event says how many tokens there were."""
+    llm.script(Reply(text="one two three", chunk_delay=0.02, usage=Usage(input=40, output=20, cached=10)))
+    stream = clients["anthropic", "sync"].messages.create(model="m", messages=MESSAGES, max_tokens=9, stream=True)
+    for event in stream:
+        if event.type == "content_block_delta" and not whole:
+            break
+    stream.close()
+    (span,) = captured.spans
+    counted = {key: value for key, value in span.attributes.items() if key.startswith("gen_ai.usage.")}
+    assert counted.pop("gen_ai.usage.output_tokens", None) == (20 if whole else None)
+    assert (counted["gen_ai.usage.input_tokens"], counted["gen_ai.usage.cache_read.input_tokens"]) == (50, 10)
+    assert ("rlhf.response.output_tokens_per_second" in span.attributes) == whole
+
+
+@pytest.mark.parametrize(
+    ("generating_ns", "chunks", "rate"),
+    [(2_000_000_000, 9, 250.0), (2_000_000, 2, 250_000.0), (999_999, 9, None), (2_000_000_000, 1, None), (0, 2, None)],
+)
+def test_the_rate_of_what_came_all_at_once_is_unknown(generating_ns: int, chunks: int, rate: float | None) -> None:
+    """A first token that came with all the rest says nothing of how quickly tokens are made."""
+    call = Interaction(
+        trace_id="", span_id="", start_ns=0, end_ns=generating_ns + 1_000_000_000, stream=True, stream_chunks=chunks,
+        time_to_first_token_s=1.0, output_tokens=500,
+    )  # fmt: skip
+    assert call.tokens_per_second == (pytest.approx(rate, rel=1e-6) if rate else None)

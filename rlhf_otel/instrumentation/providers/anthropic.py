@@ -69,7 +69,7 @@ class Messages:
         elif kind == "message_start":
             call.response_id, call.response_model = chunk.message.id, chunk.message.model
             call.identified()
-            _read_usage(call, chunk.message.usage)
+            _read_input_usage(call, chunk.message.usage)  # its count of output tokens is a placeholder
         elif kind == "message_delta":
             state.stop_reason = chunk.delta.stop_reason
             _read_usage(call, chunk.usage)
@@ -132,16 +132,21 @@ def _read_usage(call: Call, usage: Any) -> None:
     """Reads what `usage` has; the counts of a stream's last event replace those of its first."""
     if usage is None:
         return
-    read, written = getattr(usage, "cache_read_input_tokens", None), getattr(usage, "cache_creation_input_tokens", None)
-    call.cached_tokens = call.cached_tokens if read is None else read
-    call.cache_write_tokens = call.cache_write_tokens if written is None else written
-    if (uncached := getattr(usage, "input_tokens", None)) is not None:
-        call.input_tokens = uncached + (call.cached_tokens or 0) + (call.cache_write_tokens or 0)
+    _read_input_usage(call, usage)
     if (output := usage.output_tokens) is not None:
         call.output_tokens = output
     details = member(usage, "output_tokens_details")
     if (thinking := getattr(details, "thinking_tokens", None)) is not None:
         call.reasoning_tokens = thinking
+
+
+def _read_input_usage(call: Call, usage: Any) -> None:
+    """Reads the counts that do not grow with the answer."""
+    read, written = getattr(usage, "cache_read_input_tokens", None), getattr(usage, "cache_creation_input_tokens", None)
+    call.cached_tokens = call.cached_tokens if read is None else read
+    call.cache_write_tokens = call.cache_write_tokens if written is None else written
+    if (uncached := getattr(usage, "input_tokens", None)) is not None:
+        call.input_tokens = uncached + (call.cached_tokens or 0) + (call.cache_write_tokens or 0)
 
 
 def _message(m: Mapping[str, Any]) -> Message:
