@@ -45,7 +45,7 @@ THIRD_PARTY = {
     6: set(),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
-STANDARD = set(__import__("sys").stdlib_module_names) | {"__future__", "tomli"}
+STANDARD = set(__import__("sys").stdlib_module_names) | {"__future__", "tomllib", "tomli"}
 
 
 def room_of(path: Path) -> str:
