@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from typing import Any
 
 from rlhf_otel.records import Message, Part
@@ -22,6 +23,10 @@ FINISH_REASONS = {
     "tool_use": "tool_call", "tool_calls": "tool_call", "function_call": "tool_call",
 }  # fmt: skip
 """The provider's word -> the conventions' word, in messages; the span keeps the provider's."""
+
+
+_USER_INFO = re.compile(r"(?<=://)[^/?#]*@")
+"""Name and password in an address; the password may have an `@` of its own."""
 
 
 def gather(pieces: list[str], piece: str) -> None:
@@ -47,19 +52,24 @@ def tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
 
 
 def tool_response(call_id: Any, response: Any) -> Part:
-    """What a tool answered."""
+    """What a tool answered; an answer of parts that are all text is one text."""
+    if isinstance(response, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in response):
+        response = "".join(str(part.get("content")) for part in response)
     return {"type": "tool_call_response", "id": call_id, "response": response}
 
 
 def media(modality: str, source: Any, mime_type: str | None = None) -> Part:
-    """An image, a sound or a document: `source` is an address, a `data:` address or base64 text."""
-    if not isinstance(source, str):
+    """An image, a sound or a document: `source` is an address, a `data:` address or base64 text.
+
+    Name and password in an address are left out.
+    """
+    if not isinstance(source, str) or not source:
         return {"type": "uri", "modality": modality, "uri": ""}
     if source.startswith("data:"):
         head, _, source = source.partition(",")
         mime_type = head[5:].split(";")[0] or mime_type
-    elif "://" in source[:32] or mime_type is None:
-        return {"type": "uri", "modality": modality, "uri": source}
+    elif "://" in source[:32]:
+        return {"type": "uri", "modality": modality, "uri": _USER_INFO.sub("", source, count=1)}
     return _hashed(modality, source, mime_type)
 
 

@@ -185,13 +185,8 @@ def _part(block: Mapping[str, Any]) -> Part:
 
 
 def _tool_result(content: Any) -> Any:
-    """A tool's answer: its text where it is only text, else its parts."""
-    if not isinstance(content, list):
-        return content
-    made = _parts(content)
-    if all(part["type"] == "text" for part in made):
-        return "".join(str(part["content"]) for part in made)
-    return made
+    """A tool's answer, its blocks as parts."""
+    return _parts(content) if isinstance(content, list) else content
 
 
 def _media(kind: str, source: Mapping[str, Any]) -> Part:

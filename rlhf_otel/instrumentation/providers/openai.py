@@ -279,7 +279,8 @@ def _message(m: Mapping[str, Any]) -> Message:
     role = str(m.get("role", ""))
     content = m.get("content")
     if role in ("tool", "function"):
-        return parts.message("tool", [parts.tool_response(m.get("tool_call_id") or m.get("name"), content)])
+        given = [_part(p) for p in content] if isinstance(content, list) else content
+        return parts.message("tool", [parts.tool_response(m.get("tool_call_id") or m.get("name"), given)])
     made = [parts.reasoning(thought)] if (thought := m.get("reasoning_content")) else []
     made += [_part(p) for p in content] if isinstance(content, list) else [parts.text(content)] if content else []
     for tool in m.get("tool_calls") or ():
@@ -296,9 +297,9 @@ def _part(p: Any) -> Part:
     kind = p.get("type") if isinstance(p, Mapping) else None
     if kind == "text":
         return parts.text(p.get("text"))
-    if kind == "image_url":
-        image = p.get("image_url")
-        return parts.media("image", image.get("url") if isinstance(image, Mapping) else image)
+    if kind in ("image_url", "audio_url", "video_url"):
+        held = p.get(kind)
+        return parts.media(kind.removesuffix("_url"), held.get("url") if isinstance(held, Mapping) else held)
     if kind == "input_audio":
         audio = p.get("input_audio") or {}
         return parts.media("audio", audio.get("data"), f"audio/{audio.get('format', 'wav')}")

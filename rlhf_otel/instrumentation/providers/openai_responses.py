@@ -25,6 +25,7 @@ _PARAMETERS = {
 _TEXT_DELTAS = ("response.output_text.delta", "response.refusal.delta")
 _TOOL_DELTAS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
 _REASONING_DELTAS = ("response.reasoning_text.delta", "response.reasoning_summary_text.delta")
+_OUTPUTS = ("function_call_output", "custom_tool_call_output", "computer_call_output")
 _LAST = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -179,24 +180,34 @@ def _parts(item: Mapping[str, Any]) -> list[Part]:
         return [parts.text(content)] if isinstance(content, str) else [_part(p) for p in content or ()]
     if kind in ("function_call", "custom_tool_call"):
         return [parts.tool_call(item.get("call_id"), item.get("name"), item.get("arguments", item.get("input")))]
-    if kind in ("function_call_output", "custom_tool_call_output"):
-        return [parts.tool_response(item.get("call_id"), item.get("output"))]
+    if kind in _OUTPUTS:
+        return [parts.tool_response(item.get("call_id"), _tool_output(item.get("output")))]
     if kind == "reasoning":
         pieces = [*(item.get("content") or ()), *(item.get("summary") or ())]
         return [parts.reasoning(piece.get("text")) for piece in pieces if piece.get("text")]
-    return [{"type": "server_tool_call", "id": item.get("id"), "name": kind, "server_tool_call": dict(item)}]
+    made = dict(item)
+    if kind == "image_generation_call" and made.get("result"):
+        made["result"] = parts.media("image", made["result"], f"image/{made.get('output_format') or 'png'}")
+    return [{"type": "server_tool_call", "id": item.get("id"), "name": kind, "server_tool_call": made}]
+
+
+def _tool_output(output: Any) -> Any:
+    """A tool's answer: text as it is, the items of a list and a screenshot as parts."""
+    if isinstance(output, Mapping):
+        return _part(output)
+    return [_part(p) for p in output if isinstance(p, Mapping)] if isinstance(output, list) else output
 
 
 def _part(p: Mapping[str, Any]) -> Part:
     kind = p.get("type")
     if kind in ("input_text", "output_text", "text"):
         return parts.text(p.get("text"))
-    if kind == "input_image":
+    if kind in ("input_image", "computer_screenshot"):
         return parts.file("image", p["file_id"]) if p.get("file_id") else parts.media("image", p.get("image_url"))
     if kind == "input_file":
         if p.get("file_id"):
             return parts.file("document", p["file_id"])
-        return parts.media("document", p.get("file_url") or p.get("file_data"))
+        return parts.media("document", p.get("file_url") or p.get("file_data"), "application/octet-stream")
     if kind == "refusal":
         return {"type": "refusal", "content": p.get("refusal")}
     return dict(p)
