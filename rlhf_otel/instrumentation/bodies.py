@@ -21,16 +21,16 @@ class BodyReader:
 
     def __init__(self, response: Any) -> None:
         self._decode = _decoder(response.headers.get("content-encoding", "identity"))
-        self._pieces: list[bytes] = []
-        self._rest = b""
+        self._pieces: list[bytes] = []  # of the whole body, or of a stream's line that has not ended yet
 
     def feed(self, call: Call, data: bytes) -> None:
         """Reads `data`, which has just arrived."""
         decoded = self._decode(data)
-        if not call.stream:
-            self._pieces.append(decoded)
+        if not call.stream or b"\n" not in decoded:
+            self._pieces.append(decoded)  # joined once: a long line may come in a great many pieces
             return
-        *lines, self._rest = (self._rest + decoded).split(b"\n")
+        *lines, rest = b"".join((*self._pieces, decoded)).split(b"\n")
+        self._pieces = [rest]
         for line in lines:
             if line.startswith(b"data:") and (chunk := lenient(line[5:])) is not None:
                 call.stamps.append(_clock())
