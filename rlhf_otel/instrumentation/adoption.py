@@ -13,6 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 
 from rlhf_otel import handles, hooks, semconv
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _chosen: weakref.WeakSet[Any] = weakref.WeakSet()
 _taken: weakref.WeakSet[Any] = weakref.WeakSet()
+_KINDS = (SpanKind.CLIENT, SpanKind.INTERNAL)
+"""By the GenAI conventions, and by OpenInference; a gateway's server span is no call that it makes."""
 _CHAT_WORDS = {"chat": ("chat", "generate_content"), "text_completion": ("text_completion", "completion")}
 
 
@@ -88,12 +91,14 @@ class AdoptingTracer:
 def outer_span(operation: str) -> Span | None:
     """The span that another instrumentation has started for the very call that is about to be made, if there is one.
 
-    It is the current span, still open, of kind client, says that it is a model call of this operation, and has not been
-    adopted by an earlier call (then this is another call beneath it).
+    It is the current span, still open, of a kind that calls to models have, says that it is a model call of this
+    operation, and has not been adopted by an earlier call (then this is another call beneath it).
     """
     span: Any = trace.get_current_span()
     attributes = getattr(span, "attributes", None)
-    if not attributes or not span.is_recording() or span in _taken or not _is_model_call(attributes, operation):
+    if not attributes or getattr(span, "kind", None) not in _KINDS or not span.is_recording() or span in _taken:
+        return None
+    if not _is_model_call(attributes, operation):
         return None
     scope = getattr(span, "instrumentation_scope", None)
     if scope is not None and scope.name == semconv.SCOPE:

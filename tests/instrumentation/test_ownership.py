@@ -190,6 +190,24 @@ VOCABULARIES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("kind", "ours"),
+    [
+        (SpanKind.CLIENT, 0),
+        (SpanKind.INTERNAL, 0),
+        (SpanKind.SERVER, 1),
+        (SpanKind.CONSUMER, 1),
+        (SpanKind.PRODUCER, 1),
+    ],
+)
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+def test_only_spans_of_callers_are_adopted(vocabulary, kind, ours, llm, captured, provider):
+    """A gateway's server span that is about the same call is the parent of ours."""
+    with provider.get_tracer("theirs").start_as_current_span("x", kind=kind, attributes=VOCABULARIES[vocabulary]):
+        make("sync", llm).messages.create(**ASK)
+    assert len(captured.spans) == ours
+
+
 @kinds
 @pytest.mark.parametrize("ends", ["before", "after"])
 @pytest.mark.parametrize("vocabulary", VOCABULARIES)
