@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 PAGE = 50
 """How many interactions are read at a time; what bounds memory while they stream."""
+_MANY_RATED = 1000
+"""From so many ids of rated calls on, looking all of them up for every page costs more than it saves."""
+_OF_SETTING = {"model", "provider", "service", "status"}
 
 
 class Store:
@@ -176,7 +179,7 @@ class Store:
         filters |= {name: ns for name, ns in (("since_ns", since_ns), ("until_ns", until_ns)) if ns is not None}
         filters |= {} if trace_id is None else {"trace_id": column_id(trace_id)}
         clauses = {*filters, "newest_first" if newest_first else "oldest_first"}
-        clauses |= {"has_feedback"} if has_feedback else set()
+        clauses |= {"by_setting"} if clauses & _OF_SETTING else {"any_setting"}
         left = limit
         for page in self._pages(filters, clauses, "before_last" if newest_first else "after_last", has_feedback):
             yield from page if left is None else page[:left]
@@ -247,8 +250,9 @@ class Store:
         """Page after page of what matches. No transaction stays open while the caller is at work on one."""
         position: dict[str, int] = {}
         while True:
-            text = query("interaction_page", *sorted(clauses | ({onward} if position else set())))
             with self._reading() as connection:
+                ways = _ways_to_feedback(connection, clauses) if has_feedback else {"from_all"}
+                text = query("interaction_page", *sorted(clauses | ways | ({onward} if position else set())))
                 rows = connection.execute(text, {**filters, **position, "page": PAGE}).fetchall()
                 reader, joiner = Reader(connection), Joiner(connection)
                 page = [interaction_of_row(row, reader) for row in rows]
@@ -303,6 +307,14 @@ def _closed_on_error(connection: sqlite3.Connection, path: str) -> Iterator[None
     except BaseException:
         connection.close()
         raise
+
+
+def _ways_to_feedback(connection: sqlite3.Connection, clauses: set[str]) -> set[str]:
+    """The clauses for calls that may be rated: from the few that are, unless a trace or session leaves fewer still."""
+    if clauses & {"trace_id", "session"}:
+        return {"from_all", "has_feedback"}
+    (rare,) = connection.execute(query("feedback_is_rare"), {"many": _MANY_RATED}).fetchone()
+    return {"from_rated"} if rare else {"from_all", "has_feedback"}
 
 
 def _add_interaction(connection: sqlite3.Connection, interaction: Interaction, content: Writer) -> None:

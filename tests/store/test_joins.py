@@ -227,3 +227,78 @@ def test_what_counts_does_not_depend_on_how_it_was_batched(given_: list[Any], ra
             piecemeal.add([call_])
         assert at_once.feedback_on(calls) == piecemeal.feedback_on(calls)
         assert at_once.counts() == piecemeal.counts()
+
+
+_NAMES = st.sampled_from([None, "", "a", "b"])
+_SPANS = st.sampled_from([None, "", *(f"{n:016x}" for n in range(5))])  # all zeros is no span; the last is not there
+_TRACES = st.sampled_from(["", "0" * 32, "a" * 32, "b" * 32])
+_TIMES = st.integers(0, 6)
+calls_of_all_kinds = st.lists(
+    st.builds(Interaction, trace_id=_TRACES, span_id=st.sampled_from([f"{n:016x}" for n in range(1, 4)]),
+              start_ns=_TIMES, end_ns=_TIMES, response_id=_NAMES, message_id=_NAMES, session=_NAMES),
+    max_size=8, unique_by=lambda call: (call.trace_id, call.span_id),
+)  # fmt: skip
+_IDS_GIVEN: dict[str, st.SearchStrategy[Any]] = {
+    "span_id": _SPANS.map(str), "response_id": _NAMES, "message_id": _NAMES, "session": _NAMES,
+    "chosen": _SPANS, "rejected": _SPANS, "ranking": st.lists(_SPANS.map(str), max_size=2).map(tuple),
+}  # fmt: skip
+_VOTE = {
+    "id": st.uuids().map(str), "name": st.just("x"), "kind": st.just("binary"), "time_ns": _TIMES,
+    "trace_id": _TRACES, "rater": st.sampled_from("uv"),
+}  # fmt: skip
+one_way = st.one_of([st.builds(Feedback, **_VOTE, **{name: ids}) for name, ids in _IDS_GIVEN.items()])
+votes_of_all_kinds = st.lists(one_way | st.builds(Feedback, **_VOTE, **_IDS_GIVEN), max_size=6)
+
+
+def same_trace(one: str, other: str) -> bool:
+    """Whether both may be one trace: they agree, or one of them says nothing."""
+    return one == other or not one.strip("0") or not other.strip("0")
+
+
+def plainly_about(vote: Feedback, calls: list[Interaction]) -> list[int]:
+    """The numbers of the calls that `vote` is about, by the definition alone: the strongest id that finds any."""
+    numbered = list(enumerate(calls))
+    sides = {vote.chosen, vote.rejected, *vote.ranking} - {vote.span_id}
+    named = [n for n, call in numbered if call.span_id == vote.span_id and same_trace(vote.trace_id, call.trace_id)]
+    named += [n for n, call in numbered if call.span_id in sides]
+    keys = [("response_id", vote.response_id), ("message_id", vote.message_id)]
+    by_session = not any(span and span.strip("0") for span in {vote.span_id, *sides}) and not any(
+        key for _, key in keys
+    )
+    for name, key in [*keys, ("session", vote.session if by_session else None)]:
+        if not named and key:
+            shared = [
+                (call.start_ns <= vote.time_ns, call.start_ns, n) for n, call in numbered if getattr(call, name) == key
+            ]
+            named = [max(shared)[2]] if shared else []
+    return named
+
+
+def plainly_rated(calls: list[Interaction], votes: list[Feedback], retracted: set[str]) -> set[int]:
+    """The numbers of the calls with a vote that counts: the latest of its rater on its aspect, and not retracted."""
+    latest: dict[Any, Feedback] = {}
+    for vote in sorted(votes, key=lambda vote: vote.time_ns):
+        compared = frozenset({vote.chosen, vote.rejected, *vote.ranking} - {None})
+        latest.update({(n, compared, vote.rater): vote for n in plainly_about(vote, calls)})
+    return {n for (n, *_), vote in latest.items() if vote.id not in retracted}
+
+
+@pytest.mark.parametrize("many", [0, 1000])
+@settings(max_examples=300, deadline=None)
+@given(calls_of_all_kinds, votes_of_all_kinds, st.data())
+def test_calls_with_feedback_are_those_of_the_plain_definition(
+    many: int, calls: list[Interaction], votes: list[Feedback], data: Any
+) -> None:
+    """By every way to join, whether feedback is rare or not: with and without it are the two halves of all."""
+    gone = data.draw(st.sets(st.sampled_from([vote.id for vote in votes]))) if votes else set()
+    back = [Feedback(id=f"not {each}", name="x", kind="retraction", time_ns=9, retracts=each) for each in gone]
+    rated = plainly_rated(calls, votes, gone)
+    ordered = sorted(range(len(calls)), key=lambda n: (calls[n].start_ns, n))
+    with Store.open(":memory:") as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rlhf_otel.store.sqlite._MANY_RATED", many)
+        patch.setattr("rlhf_otel.store.sqlite.PAGE", 2)
+        store.add(calls, [*votes, *back])
+        for wanted in (True, False):
+            expected = [calls[n] for n in ordered if (n in rated) == wanted]
+            assert list(store.interactions(has_feedback=wanted, newest_first=False)) == expected
+            assert list(store.interactions(has_feedback=wanted, limit=3)) == expected[::-1][:3]

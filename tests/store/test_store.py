@@ -255,6 +255,21 @@ def test_a_read_only_store_follows_those_who_write(path: Path, call: Any) -> Non
         assert reader.counts()["interactions"] == 3
 
 
+def test_the_few_rated_calls_are_found_without_a_walk_through_the_others(call: Any, vote: Any) -> None:
+    """Also where all the newer ones have no feedback; and a model that nobody used is no reason for a walk either."""
+    steps = []
+    for count in (100, 3000):
+        with Store.open(":memory:") as store:
+            store.add([call(n, session="s", response_id=f"r{n}") for n in range(count)])
+            store.add(feedback=[vote(call(0)), vote(response_id="r1"), vote(response_id="nobody")])
+            assert numbers(store.interactions(has_feedback=True)) == [1, 0]
+            rated = steps_of(store, lambda store=store: list(store.interactions(has_feedback=True)))
+            unknown = steps_of(store, lambda store=store: list(store.interactions(model="nobody's")))
+            steps.append((rated, unknown))
+    assert steps[1][0] < 1.2 * steps[0][0]
+    assert steps[1][1] < 1.2 * steps[0][1]
+
+
 def test_ids_with_one_hash_are_told_apart(store: Store, call: Any, vote: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four bytes of a hash do meet now and then; the whole id decides."""
     for module in ("rows", "joins", "sqlite"):

@@ -1,6 +1,6 @@
--- One row per call to a model, light and typed; what was said lives once in `message`, what repeats lives once in `shape`.
+-- One row per call to a model, light and typed; what was said lives once in `message`, what repeats once in `shape`.
 -- No foreign keys on purpose: feedback may come long before its span, or for a span that never comes.
--- Identifiers are BLOBs where they are hexadecimal, as they nearly always are: half the size in the table and its indexes.
+-- Identifiers are BLOBs where they are hexadecimal, as they nearly always are: half the size in table and indexes.
 PRAGMA application_id = 1919709044;  -- "rlot"
 
 CREATE TABLE migration (
@@ -139,3 +139,50 @@ WHERE f.kind <> 'retraction' AND NOT EXISTS (
         )
     )
 );
+
+-- Every interaction on which feedback may count: those with a span that it names, and the one that each weaker id
+-- stands for, chosen as in `interaction_of_key`. It may count on fewer: a stronger id wins, and feedback is retracted.
+CREATE VIEW rated_interaction AS
+SELECT i.id
+FROM feedback_target AS t
+CROSS JOIN interaction AS i ON i.span_id = t.key
+WHERE t.kind = 0
+UNION
+SELECT coalesce((
+    SELECT i.id FROM interaction AS i
+    WHERE i.response_hash = t.hash AND i.response_id = t.key AND i.start_ns <= f.time_ns
+    ORDER BY i.start_ns DESC, i.id DESC LIMIT 1
+), (
+    SELECT i.id FROM interaction AS i
+    WHERE i.response_hash = t.hash AND i.response_id = t.key
+    ORDER BY i.start_ns DESC, i.id DESC LIMIT 1
+))
+FROM feedback_target AS t
+CROSS JOIN feedback AS f ON f.seq = t.seq
+WHERE t.kind = 1
+UNION
+SELECT coalesce((
+    SELECT i.id FROM interaction AS i
+    WHERE i.message_id = t.key AND i.start_ns <= f.time_ns
+    ORDER BY i.start_ns DESC, i.id DESC LIMIT 1
+), (
+    SELECT i.id FROM interaction AS i
+    WHERE i.message_id = t.key
+    ORDER BY i.start_ns DESC, i.id DESC LIMIT 1
+))
+FROM feedback_target AS t
+CROSS JOIN feedback AS f ON f.seq = t.seq
+WHERE t.kind = 2
+UNION
+SELECT coalesce((
+    SELECT i.id FROM interaction AS i
+    WHERE i.session_hash = t.hash AND i.session = t.key AND i.start_ns <= f.time_ns
+    ORDER BY i.start_ns DESC, i.id DESC LIMIT 1
+), (
+    SELECT i.id FROM interaction AS i
+    WHERE i.session_hash = t.hash AND i.session = t.key
+    ORDER BY i.start_ns DESC, i.id DESC LIMIT 1
+))
+FROM feedback_target AS t
+CROSS JOIN feedback AS f ON f.seq = t.seq
+WHERE t.kind = 3;
