@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from rlhf_otel import codec
+from rlhf_otel import codec, hooks
 from rlhf_otel.records import Consent
 
 ANONYMOUS = secrets.token_hex(8)
-"""Stands for the user of a process that names none; drawn anew in each process."""
+"""Stands for the user of a process that names none; drawn anew in each process, also after a fork."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,6 +27,13 @@ class ApplicationContext:
     consent: Consent | None = None
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+
+def _renew_anonymous() -> None:
+    global ANONYMOUS
+    ANONYMOUS = secrets.token_hex(8)
+
+
+hooks.after_fork(_renew_anonymous)
 
 _EMPTY = ApplicationContext()
 _current: ContextVar[ApplicationContext] = ContextVar("rlhf_otel_context", default=_EMPTY)

@@ -5,32 +5,37 @@ The table is bounded and in memory. What has left it, or was never in this proce
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections import OrderedDict
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Literal
 
+from rlhf_otel import hooks
 from rlhf_otel.records import Handle
 
 CAPACITY = 20_000
 """How many calls are remembered by id; about 0.5 KB each."""
 
+Kind = Literal["span", "response", "message"]
+"""Whose words an id is in: ours, the provider's or the application's. None of them can shadow another."""
+
 _last: ContextVar[Handle | None] = ContextVar("rlhf_otel_last", default=None)
 _current: ContextVar[Handle | None] = ContextVar("rlhf_otel_current", default=None)
 _by_object: dict[int, tuple[weakref.ref[Any], Handle]] = {}
-_by_id: OrderedDict[str, Handle] = OrderedDict()
+_by_id: OrderedDict[tuple[Kind, str], Handle] = OrderedDict()
 _lock = threading.RLock()  # a finalizer may run inside it, on the same thread
 
 
-def remember(handle: Handle, *ids: str | None) -> None:
-    """Makes `handle` findable by its span id, its response id and further `ids`; the newest call wins an id."""
+def remember(handle: Handle, *message_ids: str | None) -> None:
+    """Makes `handle` findable by its span id, its response id and `message_ids`; the newest call wins an id."""
+    keys: list[tuple[Kind, str | None]] = [("span", handle.span_id), ("response", handle.response_id)]
+    keys += [("message", message) for message in message_ids]
     with _lock:
-        for key in (handle.span_id, handle.response_id, *ids):
+        for kind, key in keys:
             if key:
-                _by_id[key] = handle
-                _by_id.move_to_end(key)
+                _by_id[kind, key] = handle
+                _by_id.move_to_end((kind, key))
         while len(_by_id) > CAPACITY:
             _by_id.popitem(last=False)
 
@@ -44,9 +49,9 @@ def attach(handle: Handle, result: object) -> None:
         return  # an object that cannot be referred to weakly is found by its response id
 
 
-def find(key: str) -> Handle | None:
-    """The handle that goes by this span id, response id or message id in this process."""
-    return _by_id.get(key)
+def find(key: str, kind: Kind = "span") -> Handle | None:
+    """The handle that goes by this id in this process."""
+    return _by_id.get((kind, key))
 
 
 def handle(result: object) -> Handle | None:
@@ -63,7 +68,7 @@ def handle(result: object) -> Handle | None:
         if entry is not None and entry[0]() is owner:
             return _as_known_now(entry[1])
     response_id = _seen(result, "id")
-    return _by_id.get(response_id) if isinstance(response_id, str) else None
+    return find(response_id, "response") if isinstance(response_id, str) else None
 
 
 def _seen(result: object, name: str) -> Any:
@@ -82,7 +87,7 @@ def last() -> Handle | None:
 
 def _as_known_now(handle: Handle) -> Handle:
     """A handle is made when its call begins; the response's id becomes known later."""
-    return _by_id.get(handle.span_id, handle)
+    return find(handle.span_id) or handle
 
 
 def current() -> Handle | None:
@@ -108,13 +113,11 @@ def leave(token: Any) -> None:
 
 
 def _renew_lock() -> None:
-    """Another thread of the parent may have held it at the moment of the fork."""
     global _lock
     _lock = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+hooks.after_fork(_renew_lock)
 
 
 def forget() -> None:

@@ -7,10 +7,12 @@ done later. `rlhf_otel.export` fills the slots in; until then everything is a no
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import os
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -62,6 +64,10 @@ class Telemetry(Protocol):
 
 telemetry: Telemetry | None = None
 """Set by `rlhf_otel.export.setup`; None means that nothing is recorded."""
+
+by_hand: Callable[[], Telemetry | None] | None = None
+"""Finds the telemetry that `connect` made last, while an instrumentor holds it. Where there is no other, feedback goes
+there: to the providers that have the calls."""
 
 connect: Callable[..., Telemetry] | None = None
 """Makes a telemetry on given OpenTelemetry providers, for instrumentors that are wired by hand. Set by the face."""
@@ -177,14 +183,22 @@ def log_to_stderr(level: str) -> None:
     logger.propagate = False
 
 
-def _renew_lock() -> None:
-    """Another thread of the parent may have held it at the moment of the fork."""
-    global _said_lock
-    _said_lock = threading.RLock()
+def after_fork(renew: Callable[[], None]) -> None:
+    """Calls `renew` in each child that this process forks; a method for as long as its object lives.
+
+    For locks first of all: another thread of the parent may have held one at the moment of the fork.
+    """
+    if hasattr(os, "register_at_fork"):
+        found = weakref.WeakMethod(renew) if inspect.ismethod(renew) else lambda: renew
+        os.register_at_fork(after_in_child=lambda: call() if (call := found()) is not None else None)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+def _renew_locks() -> None:
+    global _counting, _said_lock
+    _counting, _said_lock = threading.RLock(), threading.RLock()
+
+
+after_fork(_renew_locks)
 
 
 def fault(where: str, error: BaseException) -> None:

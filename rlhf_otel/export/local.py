@@ -27,6 +27,10 @@ class StoreSink:
         self.path = path
         self._feedback_only = feedback_only
         self._store: Store | None = None
+        self._renew_lock()
+        hooks.after_fork(self._renew_lock)
+
+    def _renew_lock(self) -> None:
         self._opening = threading.RLock()
 
     def wants(self, item: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,10 @@ class OwnProviders:
 
     def __init__(self, config: Config) -> None:
         self.made_tracer_provider: Any = None
+        self.redacted: Callable[[Interaction], Interaction] = lambda interaction: interaction
         self.is_bypassed = False
-        self._lock = threading.RLock()
+        self._renew_lock()
+        hooks.after_fork(self._renew_lock)
         self._joined: Any = None
         self._metrics: Metrics | None = None
         self.reconfigure(config)
@@ -41,6 +43,9 @@ class OwnProviders:
             ),
             readings=self,
         )
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
 
     def reconfigure(self, config: Config) -> None:
         """Lets other settings say where everything goes. For providers that are global, and so cannot be made anew."""
@@ -185,8 +190,17 @@ class OwnProviders:
             return payload if feedback is None else Event(payload, feedback)
         if finalize is not None:
             return finalize(payload)
-        interaction = interaction_of(payload)
-        return EndedSpan(payload, interaction, local_only=kind == "local")
+        return self._from_elsewhere(payload, local_only=kind == "local")
+
+    def _from_elsewhere(self, span: Any, *, local_only: bool) -> EndedSpan:
+        """A span of another instrumentation, or one of ours whose work was done before it ended.
+
+        What another one wrote has not been redacted. The span is its own and goes on as it is; our store's copy is not.
+        """
+        interaction = interaction_of(span)
+        if interaction is not None:
+            interaction = self.redacted(interaction)
+        return EndedSpan(span, interaction, local_only=local_only)
 
 
 def store_path(config: Config) -> str | None:

@@ -67,9 +67,10 @@ class Pipeline:
                 break
             except Exception as error:  # noqa: BLE001 - a processor is foreign code
                 interaction = _withheld(_named(step), interaction, error)
-        return self._redacted(interaction), dropped
+        return self.redacted(interaction), dropped
 
-    def _redacted(self, interaction: Interaction) -> Interaction:
+    def redacted(self, interaction: Interaction) -> Interaction:
+        """Redaction alone; never raises."""
         if self.redactor is None:
             return interaction
         try:

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import config as settings
@@ -26,6 +27,14 @@ _lock = threading.RLock()
 _telemetry: Telemetry | None = None
 _global_own: OwnProviders | None = None
 _exit_registered = False
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+hooks.after_fork(_renew_lock)
 
 
 def configure(config: Config) -> Telemetry | None:
@@ -87,6 +96,7 @@ def connect(*, tracer_provider: Any = None, meter_provider: Any = None, logger_p
         logger_provider=logger_provider,
     )
     telemetry.captures_content = config.captures_content and config.is_set("capture")
+    hooks.by_hand = weakref.ref(telemetry)
     return telemetry
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,11 @@ class ProviderTelemetry:
         self._tracer_of: tuple[Any, Any] = (None, None)
         self._instruments_of: tuple[Any, Instruments | None] = (None, None)
         self._arms: dict[str, tuple[str | None, str | None]] = {}
+        self._renew_lock()
+        hooks.after_fork(self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self._arms_lock = threading.RLock()  # a finalizer may run inside it, on the same thread
 
     # --- Spans ----------------------------------------------------------------------------------------------------
 
@@ -96,9 +102,10 @@ class ProviderTelemetry:
 
     def _remember_arm(self, interaction: Interaction) -> None:
         """Keeps model and variant of the newest calls, for the metrics of the feedback on them."""
-        self._arms[interaction.span_id] = (interaction.request_model, interaction.variant)
-        if len(self._arms) > _ARMS:
-            self._arms.pop(next(iter(self._arms)), None)
+        with self._arms_lock:
+            self._arms[interaction.span_id] = (interaction.request_model, interaction.variant)
+            if len(self._arms) > _ARMS:
+                del self._arms[next(iter(self._arms))]
 
     def attributes(self, interaction: Interaction) -> dict[str, Any]:
         """What the span carries: everything, without the content where that goes to events alone."""
@@ -198,6 +205,7 @@ class Telemetry(ProviderTelemetry):
         """`on_foreign` is called when the application's own provider is met for the first time."""
         super().__init__(config, pipeline)
         self.own = own
+        own.redacted = pipeline.redacted
         self._on_foreign = on_foreign
 
     def tracer(self) -> Any:

@@ -6,10 +6,8 @@ when it is taken, delivered or dropped, so that `flush` can keep its word.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -81,9 +79,7 @@ class Worker:
         self._readings = readings
         self._spans, self._events = spans, events
         self._reset()
-        if hasattr(os, "register_at_fork"):
-            reset = weakref.WeakMethod(self._reset)
-            os.register_at_fork(after_in_child=lambda: call() if (call := reset()) is not None else None)
+        hooks.after_fork(self._reset)
 
     def _reset(self) -> None:
         """A new process has no thread and leaves what its parent had queued to its parent."""

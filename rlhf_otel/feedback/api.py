@@ -224,13 +224,14 @@ def _special(target: Any, kind: FeedbackKind, **fields: Any) -> FeedbackRef:
 
 def _emit(**fields: Any) -> FeedbackRef:
     """Checks what every kind may have, and sends it on its way."""
-    if hooks.telemetry is None:
+    telemetry = hooks.telemetry or (hooks.by_hand and hooks.by_hand())
+    if telemetry is None:
         raise FeedbackError("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "
                             "rlhf_otel.instrument() first")  # fmt: skip
     try:
         feedback = Feedback(**checks.common(fields))
     except TypeError as error:
         raise FeedbackError(f"a feedback of this kind takes no such argument ({error})") from None
-    status = hooks.telemetry.emit(feedback)
+    status = telemetry.emit(feedback)
     named = ("span_id", "trace_id", "response_id", "message_id", "session")
     return FeedbackRef(feedback.id, {key: value for key in named if (value := getattr(feedback, key))}, status)

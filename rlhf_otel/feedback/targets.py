@@ -45,8 +45,10 @@ def _ids_in(text: str) -> dict[str, str]:
     text = text.strip()
     if match := _TRACEPARENT.fullmatch(text.lower()):
         return {"trace_id": match[1], "span_id": match[2]}
-    if handles.find(text) is not None:
+    if handles.find(text, "response") is not None:
         return {"response_id": text}
+    if handles.find(text, "message") is not None:
+        return {"message": text}
     if _LIKE_TRACEPARENT.fullmatch(text.lower()):
         raise FeedbackError(f"{shown(text)} is not a traceparent: 00-<32 hex digits>-<16 hex digits>-01 is expected")
     return {"span_id" if _looks_like_span_id(text) else "response_id": text}
@@ -64,8 +66,9 @@ def _by_ids(
         if found is not None and trace_id in (None, found.trace_id):
             return _fields(found)
         return {"span_id": span_id, "trace_id": trace_id or ""}
-    for key in (response_id, message):
-        if key is not None and (found := handles.find(str(key))) is not None:
+    keys: tuple[tuple[handles.Kind, Any], ...] = (("response", response_id), ("message", message))
+    for kind, key in keys:
+        if key is not None and (found := handles.find(str(key), kind)) is not None:
             return _fields(found)
     named = {"response_id": response_id, "message_id": message, "session": session}
     if all(value is None for value in named.values()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from opentelemetry import trace
@@ -13,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 import rlhf_otel as rlhf
 from rlhf_otel import config, feedback, hooks
 from rlhf_otel.export import setup
+from rlhf_otel.records import Interaction
 from rlhf_otel.store import Store
 
 MAIL = "jane.doe@example.com"
@@ -189,3 +191,29 @@ def test_instrumenting_twice_is_the_same_as_once(ask):
     rlhf.instrument()
     ask()
     assert len(list(rlhf.interactions())) == 1
+
+
+def test_calls_that_another_instrumentation_recorded_are_redacted_too():
+    """What it wrote on our provider has not been through our pipeline before it comes to the store."""
+    rlhf.instrument(store=":memory:")
+    said = '[{"role":"user","parts":[{"type":"text","content":"I am jane.doe@example.com"}]}]'
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": said}
+    provider = setup.current().own.tracer_provider
+    provider.get_tracer("another").start_span("chat", attributes=attributes).end()
+    ((interaction, _),) = rlhf.interactions()
+    assert interaction.input[0]["parts"][0]["content"] == "I am [REDACTED:email]"
+
+
+def test_the_calls_remembered_for_metrics_are_bounded_whatever_threads_do(monkeypatch):
+    """Many threads may end calls at once; none of them fails, and no more than so many are kept."""
+    monkeypatch.setattr("rlhf_otel.export.telemetry._ARMS", 50)
+    rlhf.instrument(store=":memory:")
+    telemetry = setup.current()
+
+    def remember(thread):
+        for number in range(500):
+            telemetry._remember_arm(Interaction(trace_id="", span_id=f"{thread}-{number}", start_ns=0, end_ns=0))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(remember, range(8)))
+    assert len(telemetry._arms) == 50

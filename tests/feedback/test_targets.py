@@ -12,6 +12,7 @@ import rlhf_otel as rlhf
 from rlhf_otel import feedback, handles, hooks
 from rlhf_otel.feedback import FeedbackError
 from rlhf_otel.testing import Reply
+from rlhf_otel.testing.memory import Captured
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 SPAN, TRACE = "00f067aa0ba902b7", "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -173,3 +174,13 @@ def test_a_store_that_cannot_be_asked_fails_no_feedback(recording, monkeypatch, 
     monkeypatch.setattr(Store, "find", broken)
     assert feedback.record(span_id=SPAN, value=True).status == "pending"
     assert setup.current() is not None
+
+
+def test_feedback_on_calls_of_an_instrumentor_that_was_wired_by_hand():
+    """It goes to the logger provider that the instrumentor was given, for as long as that is in use."""
+    captured = Captured(None)
+    telemetry = hooks.connect(logger_provider=captured.logger_provider)
+    assert feedback.record(SPAN, True).status == "sent"
+    assert [given.span_id for given in captured.feedback] == [SPAN]
+    del telemetry
+    assert feedback.record(SPAN, True) is None

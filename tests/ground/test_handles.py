@@ -28,14 +28,24 @@ def test_found_by_span_id_response_id_and_message_id():
     """Each of the ids leads to the handle; an unknown one to None."""
     handle = made(1, response_id="resp-1")
     handles.remember(handle, "m-1", None)
-    assert [handles.find(key) for key in (handle.span_id, "resp-1", "m-1", "m-2")] == [handle, handle, handle, None]
+    keys = ((handle.span_id, "span"), ("resp-1", "response"), ("m-1", "message"), ("m-2", "message"))
+    assert [handles.find(key, kind) for key, kind in keys] == [handle, handle, handle, None]
+
+
+def test_an_id_of_one_kind_does_not_shadow_one_of_another():
+    """A message that the application calls by the span id of another call does not take that one's feedback."""
+    handles.remember(made(1, response_id="resp-1"))
+    handles.remember(made(2), made(1).span_id, "resp-1")
+    assert handles.find(made(1).span_id) == made(1, response_id="resp-1")
+    assert handles.find("resp-1", "response") == made(1, response_id="resp-1")
+    assert handles.find("resp-1", "message") == made(2)
 
 
 def test_the_newest_call_wins_an_id():
     """A message that is regenerated belongs to the later call."""
     handles.remember(made(1), "m-1")
     handles.remember(made(2), "m-1")
-    assert handles.find("m-1") == made(2)
+    assert handles.find("m-1", "message") == made(2)
 
 
 def test_the_table_is_bounded(monkeypatch):
@@ -133,7 +143,7 @@ def test_many_threads_at_once(monkeypatch):
         try:
             for number in range(start, start + 2000):
                 handles.remember(made(number + 1), f"m-{number}")
-                handles.find(f"m-{number - 1}")
+                handles.find(f"m-{number - 1}", "message")
                 handles.attach(made(number + 1), Response())
         except Exception as error:
             faults.append(error)

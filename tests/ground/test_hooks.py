@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -111,3 +114,25 @@ def test_plugged_in_code_is_told_apart():
     hooks.on("flush", lambda: heard.append(hooks.in_plugged_in_code()))
     hooks.announce("flush")
     assert (heard, hooks.in_plugged_in_code()) == ([True], False)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+def test_a_child_is_not_held_up_by_a_lock_of_its_parent():
+    """What another thread of the parent held at the fork is free in the child; the anonymous user is another."""
+    code = """
+import os, threading
+from rlhf_otel import app_context, handles, hooks
+from rlhf_otel.export import setup
+before, held, go = app_context.ANONYMOUS, threading.Event(), threading.Event()
+def hold():
+    with hooks._counting, hooks._said_lock, handles._lock, setup._lock:
+        held.set()
+        go.wait()
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+if (child := os.fork()) == 0:
+    hooks.count("x"); hooks.say("a", "b"); handles.forget(); setup.shutdown()
+    os._exit(0 if before != app_context.ANONYMOUS else 3)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
