@@ -125,20 +125,30 @@ class Door:
         self._connection, self._lock, self._pid = None, threading.RLock(), os.getpid()
 
 
-_resting: list[Callable[[], None]] = []
+class _Resting(threading.local):
+    """What ends the rest of the doors that this thread keeps closed: two threads may fork at once.
+
+    A lock must be released by the thread that took it, and only when that one's fork is over.
+    """
+
+    def __init__(self) -> None:
+        self.ends: list[Callable[[], None]] = []
+
+
+_resting = _Resting()
 
 
 def _before_fork() -> None:
-    _resting.extend(door.rest() for door in tuple(_doors))
+    _resting.ends.extend(door.rest() for door in tuple(_doors))
 
 
 def _after_fork() -> None:
-    while _resting:
-        _resting.pop()()
+    while _resting.ends:
+        _resting.ends.pop()()
 
 
 def _after_fork_in_child() -> None:
-    _resting.clear()
+    _resting.ends.clear()
     for door in tuple(_doors):
         door._leave_parent()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rlhf_otel.store import Store
+from rlhf_otel.store import Store, connection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,6 +151,32 @@ def test_a_fork_amid_writing_threads_harms_neither_side(path: Path, call: Any) -
             thread.join()
         assert statuses == [0] * 5
         assert all(store.interaction(call(n).span_id) for n in range(5))
+
+
+@forks
+def test_two_threads_may_fork_at_once(path: Path, call: Any) -> None:
+    """Each opens again what it closed itself: a lock that another thread took is not its to release."""
+    with Store.open(path) as store:
+
+        def fork(thread: int) -> list[int]:
+            return [in_child(lambda n=n: store.add([call(100 * thread + n)])) for n in range(10)]
+
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(fork, range(4))) == [[0] * 10] * 4
+        store.add([call(1000)])
+        assert store.counts()["interactions"] == 41
+
+
+def test_a_thread_ends_only_the_rest_that_it_began() -> None:
+    """What another thread keeps closed for its own fork stays closed."""
+    ended: list[str] = []
+    connection._resting.ends.append(lambda: ended.append("mine"))
+    other = threading.Thread(target=connection._after_fork)
+    other.start()
+    other.join()
+    assert ended == []
+    connection._after_fork()
+    assert ended == ["mine"]
 
 
 @forks
