@@ -185,6 +185,8 @@ class Patch:
         telemetry = self.telemetry or hooks.telemetry
         if telemetry is None or not hooks.enabled or not (self.everywhere or client._client in self._clients):
             return None
+        if hooks.in_plugged_in_code():
+            return None  # a processor or listener that calls a model, about a call that it would never hear the end of
         try:
             options = kwargs["options"] if "options" in kwargs else args[1]
             if options.method.lower() != "post" or otel_context.get_value(otel_context._SUPPRESS_INSTRUMENTATION_KEY):

@@ -35,6 +35,8 @@ if child == 0:
 rlhf.capture(prompt="p", response="r", model="parent")
 assert os.waitpid(child, 0)[1] == 0
 """
+QUIET = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}
+"""From 3.12 on Python warns of any fork beside a thread."""
 FORKED = ["before", "child 0", "child 1", "child 2", "parent"]
 
 
@@ -42,7 +44,7 @@ FORKED = ["before", "child 0", "child 1", "child 2", "parent"]
 @pytest.mark.parametrize("before_fork", ["", "assert rlhf.flush(10)"])
 def test_a_fork_delivers_its_own_into_the_store(script, before_fork):
     """What was queued before a fork is the parent's to deliver, what the child does is the child's; nothing twice."""
-    ended = script(FORK.format(before_fork=before_fork))
+    ended = script(FORK.format(before_fork=before_fork), **QUIET)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert stored() == FORKED
 
@@ -51,7 +53,7 @@ def test_a_fork_delivers_its_own_into_the_store(script, before_fork):
 @pytest.mark.parametrize("before_fork", ["", "assert rlhf.flush(10)"])
 def test_a_fork_delivers_its_own_to_a_backend(script, collector, before_fork):
     """The same over OTLP, whether the parent had a connection already or not."""
-    ended = script(FORK.format(before_fork=before_fork), **collector.environment())
+    ended = script(FORK.format(before_fork=before_fork), **QUIET, **collector.environment())
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert sorted(span.attributes["gen_ai.request.model"] for span in collector.spans) == FORKED
 
