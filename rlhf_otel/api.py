@@ -161,10 +161,14 @@ def capture(
     from rlhf_otel.instrumentation.manual import record_call
 
     now = time.time_ns()
-    begin = start_ns or now
-    call = record_call(telemetry, prompt=prompt, response=response, model=model, provider=provider,
-                       operation=operation, usage=usage or {}, error=error, attributes={**(attributes or {})},
-                       start_ns=begin, end_ns=now if end_ns is None else max(begin, end_ns))  # fmt: skip
+    try:
+        begin = start_ns or now
+        call = record_call(telemetry, prompt=prompt, response=response, model=model, provider=provider,
+                           operation=operation, usage=usage or {}, error=error, attributes={**(attributes or {})},
+                           start_ns=begin, end_ns=now if end_ns is None else max(begin, end_ns))  # fmt: skip
+    except Exception as fault:  # noqa: BLE001 - the application's answer must not fail over a malformed record of it
+        hooks.fault("recording a call that was handed over", fault)
+        return None
     if call.handle is None or was_dropped(call.handle.span_id):
         return None
     handles.made(call.handle)

@@ -11,12 +11,16 @@ _LIMIT_VARIABLES = ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VA
 
 
 def effective_limit(own: int = 0) -> int | None:
-    """The tightest of our own limit and OpenTelemetry's; None for no limit. In characters of JSON."""
+    """The tighter of our own limit and OpenTelemetry's; None for no limit. In characters of JSON.
+
+    As OpenTelemetry has it, the variable for spans stands in place of the general one.
+    """
     limits = [own] if own > 0 else []
     for name in _LIMIT_VARIABLES:
         value = os.environ.get(name, "")
         if value.isdigit():
             limits.append(int(value))
+            break
     return min(limits, default=None)
 
 

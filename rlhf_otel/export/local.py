@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,8 +23,11 @@ class StoreSink:
     name = "store"
     carries: Literal["spans", "events"] = "spans"
 
-    def __init__(self, path: str, *, feedback_only: bool = False) -> None:
+    def __init__(self, path: str, *, feedback_only: bool = False, most_in_memory: int = 10_000) -> None:
+        """`most_in_memory` spans are kept where the file cannot be written; what comes later is dropped and counted."""
         self.path = path
+        self._most_in_memory = most_in_memory
+        self._room: int | None = None
         self._feedback_only = feedback_only
         self._store: Store | None = None
         self._renew_lock()
@@ -37,15 +40,32 @@ class StoreSink:
         """Feedback, and spans where they are wanted here too."""
         return isinstance(item, Event) or (isinstance(item, EndedSpan) and not self._feedback_only)
 
+    def lean(self, item: Any) -> Any:
+        """Of a call the interaction alone: it has everything that is stored, and may wait for long."""
+        is_call = isinstance(item, EndedSpan) and item.interaction is not None
+        return EndedSpan(None, item.interaction) if is_call else item
+
     def send(self, items: Sequence[Any]) -> bool:
         """Durable when it returns."""
-        spans = [item for item in items if isinstance(item, EndedSpan)]
-        self.store.add(
+        store = self.store
+        spans = self._fitting([item for item in items if isinstance(item, EndedSpan)])
+        store.add(
             [span.interaction for span in spans if span.interaction is not None],
             [item.feedback for item in items if isinstance(item, Event)],
             [_record(span.readable) for span in spans if span.interaction is None],
         )
         return True
+
+    def _fitting(self, spans: list[EndedSpan]) -> list[EndedSpan]:
+        """The spans that there is room for: memory that stands in for a file is not emptied by anybody."""
+        if self._room is None:
+            return spans
+        kept = spans[: self._room]
+        self._room -= len(kept)
+        if len(kept) < len(spans):
+            hooks.count("dropped_undelivered", len(spans) - len(kept))
+            hooks.say("memory full", "%d interactions are in memory; later ones are dropped", self._most_in_memory)
+        return kept
 
     @property
     def store(self) -> Store:
@@ -68,22 +88,24 @@ class StoreSink:
             if "locked" in str(error.__cause__).lower():
                 raise
             hooks.say("store", "%s; interactions are kept in memory only and end with the process", error)
+            self._room = self._most_in_memory
             return Store.open(MEMORY)
 
     def find(self, **ids: str | None) -> Handle | None:
         """The stored interaction that goes by one of these ids; None also where the store cannot be asked now.
 
-        Called on the application's threads, so it neither makes the file nor waits for whoever makes it.
+        They are tried one after the other, as feedback is joined by the first that fits. Called on the
+        application's threads, so it neither makes the file nor waits for whoever makes it.
         """
         from rlhf_otel.store import Store, StoreError
 
         try:
             if (store := self._store) is not None:
-                return store.find(**ids)
+                return _first_found(store, ids)
             if self.path == MEMORY or not Path(self.path).exists():
                 return None
             with Store.open(self.path, read_only=True) as reader:
-                return reader.find(**ids)
+                return _first_found(reader, ids)
         except StoreError as error:
             hooks.logger.debug("looking up %s: %s", ids, error)
             return None
@@ -93,6 +115,11 @@ class StoreSink:
         if self._store is not None and str(self._store.path) != MEMORY:
             self._store.close()
             self._store = None
+
+
+def _first_found(store: Store, ids: Mapping[str, str | None]) -> Handle | None:
+    found = (store.find(**{name: value}) for name, value in ids.items() if value)
+    return next((handle for handle in found if handle is not None), None)
 
 
 def _record(span: Any) -> SpanRecord:

@@ -131,6 +131,10 @@ class SpanSink:
         """Spans of calls and of other instrumentations."""
         return isinstance(item, EndedSpan) and not item.local_only
 
+    def lean(self, item: EndedSpan) -> EndedSpan:
+        """The span alone: it has everything that is sent, and may wait for long."""
+        return EndedSpan(item.readable, None)
+
     def send(self, items: Sequence[Any]) -> bool:
         """True when the exporter reports success."""
         with quiet():

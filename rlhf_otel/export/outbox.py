@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 from rlhf_otel import hooks
@@ -42,6 +42,11 @@ class Outbox:
         self._full_size = self._size = batch_size
         self._backoff_s = 0.0
         self._not_before = 0.0
+
+    def take(self, item: Any) -> None:
+        """Has `item` wait, without what the sink has no use for."""
+        lean: Callable[[Any], Any] | None = getattr(self.sink, "lean", None)
+        self.waiting.append(item if lean is None else lean(item))
 
     def due_in(self) -> float:
         """Seconds until the sink may be tried again."""

@@ -51,7 +51,7 @@ class OwnProviders:
         """Lets other settings say where everything goes. For providers that are global, and so cannot be made anew."""
         self.config = config
         path = store_path(config)
-        self.store_sink = None if path is None else StoreSink(path)
+        self.store_sink = None if path is None else StoreSink(path, most_in_memory=config.queue_size)
         self._event_store_sink = self.store_sink
 
     # --- The providers --------------------------------------------------------------------------------------------

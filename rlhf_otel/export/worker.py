@@ -249,7 +249,7 @@ class Worker:
                 continue
             for outbox in outboxes:
                 if prepared is not None and outbox.sink.wants(prepared):
-                    outbox.waiting.append(prepared)
+                    outbox.take(prepared)
 
     def _deliver(self, outboxes: Sequence[Outbox], *, now: bool) -> None:
         for outbox in outboxes:

@@ -188,3 +188,27 @@ feedback.record(made, True, id="f-1")
     assert ended.stdout == ""
     for sign in ("captured chat m", "feedback f-1 on", "batch of 2 to store: ok"):
         assert sign in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"prompt": [1, 2]}, {"prompt": 5}, {"prompt": "a", "usage": 5}, {"prompt": "a", "attributes": 5},
+        {"prompt": "a", "start_ns": "now"},
+    ],
+)  # fmt: skip
+def test_a_malformed_capture_does_not_reach_the_host(wrong, lines):
+    """It returns None and is one line; no span is begun."""
+    rlhf.instrument()
+    assert rlhf.capture(response="b", **wrong) is None
+    assert len(lines()) == 1
+    assert rlhf.flush(5)
+    assert rlhf.stats()["interactions"] == 0
+
+
+def test_usage_that_is_no_number_is_left_out():
+    """The rest of the call is recorded."""
+    rlhf.instrument()
+    rlhf.capture(prompt="a", response="b", usage={"input_tokens": "many", "output_tokens": 2})
+    i = the_only()
+    assert (i.input_tokens, i.output_tokens) == (None, 2)

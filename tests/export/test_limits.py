@@ -71,3 +71,10 @@ def test_opentelemetrys_limit_holds_on_our_own_provider(monkeypatch):
     assert max(len(value) for value in span.attributes.values() if isinstance(value, str)) <= 150
     assert "cut]" in json.loads(span.attributes["rlhf.context.order"])["lines"][0]
     assert json.loads(span.attributes["gen_ai.input.messages"])
+
+
+def test_the_variable_for_spans_stands_in_place_of_the_general_one(monkeypatch):
+    """As OpenTelemetry has it, also where the general one is tighter."""
+    monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "150")
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "500")
+    assert (limits.effective_limit(), limits.effective_limit(200)) == (500, 200)

@@ -10,6 +10,12 @@ import pytest
 
 import rlhf_otel as rlhf
 from rlhf_otel import feedback
+from rlhf_otel.export import setup
+from rlhf_otel.export.items import EndedSpan
+from rlhf_otel.export.local import StoreSink
+from rlhf_otel.export.otlp import SpanSink
+from rlhf_otel.export.outbox import Outbox
+from rlhf_otel.records import Interaction
 from rlhf_otel.store import StoreError
 
 STORE = Path(".rlhf-otel/store.db")
@@ -134,3 +140,36 @@ def test_a_folder_without_permission_means_memory(lines, tmp_path):
     rlhf.capture(prompt="a", response="b")
     assert len(list(rlhf.interactions())) == 1
     assert len(lines()) == 1
+
+
+def test_memory_that_stands_in_for_a_file_does_not_grow_without_end(lines, tmp_path):
+    """Where the file cannot be written, so many interactions are kept; later ones are dropped and counted."""
+    (tmp_path / "no-folder").write_text("")
+    rlhf.instrument(store="no-folder/store.db", queue_size=10)
+    for number in range(25):
+        rlhf.capture(prompt=str(number), response="b")
+        assert rlhf.flush(5)
+    assert len(list(rlhf.interactions())) == 10
+    assert rlhf.stats()["dropped_undelivered"] == 15
+    assert len(lines()) == 2
+
+
+def test_what_waits_for_a_sink_is_only_what_it_needs():
+    """The store needs no span, and a backend no interaction: an outage does not hold everything twice."""
+    span, interaction = object(), Interaction(trace_id="", span_id="", start_ns=0, end_ns=0)
+    store, backend = Outbox(StoreSink(":memory:"), 10, 10), Outbox(SpanSink(object()), 10, 10)
+    for outbox in (store, backend):
+        outbox.take(EndedSpan(span, interaction))
+        outbox.take(EndedSpan(span, None))
+    assert list(store.waiting) == [EndedSpan(None, interaction), EndedSpan(span, None)]
+    assert list(backend.waiting) == [EndedSpan(span, None)] * 2
+
+
+def test_a_stored_call_is_found_by_whichever_id_fits():
+    """Feedback that names a response and a message is joined where either is known."""
+    rlhf.instrument(store=":memory:")
+    with rlhf.context(message="m-1"):
+        made = rlhf.capture(prompt="a", response="b")
+    assert rlhf.flush(5)
+    found = setup.current().find(response_id="unknown", message_id="m-1", session=None)
+    assert found.span_id == made.span_id
