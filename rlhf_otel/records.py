@@ -28,8 +28,11 @@ FeedbackKind = Literal[
 ]
 FEEDBACK_KINDS: tuple[str, ...] = FeedbackKind.__args__  # type: ignore[attr-defined]
 
-SHORTEST_GENERATION_S = 0.001
-"""What takes less time than this was read from a buffer, not watched while it was generated."""
+AT_ONCE_S, AT_ONCE_CHUNKS = 0.01, 10
+"""A stream of fewer chunks that ended so soon after its first token was not watched while it was generated.
+
+An answer in one piece takes four chunks of chat completions, six of messages and nine of responses.
+"""
 
 Part = dict[str, Any]
 """A part of a message as the GenAI conventions define it: `{"type": "text", "content": ...}` and its kin."""
@@ -128,13 +131,14 @@ class Interaction:
     def tokens_per_second(self) -> float | None:
         """Output tokens over the time from the first token to the end.
 
-        None without reported usage or a first token, and where nothing was seen being generated: a stream of one chunk,
-        or one that ended within `SHORTEST_GENERATION_S` of its first token, because that token came with all the rest.
+        None without reported usage or a first token, and for a stream whose first token came with all the rest: one of
+        a single chunk, or of fewer than `AT_ONCE_CHUNKS` that ended within `AT_ONCE_S` of that token.
         """
         if not self.output_tokens or self.time_to_first_token_s is None or self.usage_estimated:
             return None
         seconds = self.duration_s - self.time_to_first_token_s
-        if seconds < SHORTEST_GENERATION_S or self.stream_chunks == 1:
+        chunks = self.stream_chunks or 0
+        if seconds <= 0 or chunks == 1 or (seconds < AT_ONCE_S and chunks < AT_ONCE_CHUNKS):
             return None
         return self.output_tokens / seconds
 

@@ -140,7 +140,8 @@ def check_times(case: Case, span: Any) -> None:
     token = a["rlhf.response.time_to_first_token"]
     assert chunk <= token <= duration
     output = a.get("gen_ai.usage.output_tokens")
-    if output is None or duration - token < 0.001:  # too short to have been watched
+    at_once = duration - token < 0.01 and a["rlhf.stream.chunks"] < 10
+    if output is None or at_once:
         assert "rlhf.response.output_tokens_per_second" not in a
     else:
         rate = a["rlhf.response.output_tokens_per_second"]

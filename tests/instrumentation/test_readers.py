@@ -98,7 +98,7 @@ def test_tool_calls_need_no_number(way: str, streamed) -> None:
 @pytest.mark.parametrize("whole", [True, False])
 def test_an_answer_that_was_cut_off_has_no_count_of_output_tokens(whole: bool, llm, clients, captured) -> None:
     """The count in anthropic's first event is a placeholder: only the last event says how many tokens there were."""
-    llm.script(Reply(text="one two three", chunk_delay=0.02, usage=Usage(input=40, output=20, cached=10)))
+    llm.script(Reply(chunks=list("one two three"), usage=Usage(input=40, output=20, cached=10)))
     stream = clients["anthropic", "sync"].messages.create(model="m", messages=MESSAGES, max_tokens=9, stream=True)
     for event in stream:
         if event.type == "content_block_delta" and not whole:
@@ -113,7 +113,13 @@ def test_an_answer_that_was_cut_off_has_no_count_of_output_tokens(whole: bool, l
 
 @pytest.mark.parametrize(
     ("generating_ns", "chunks", "rate"),
-    [(2_000_000_000, 9, 250.0), (2_000_000, 2, 250_000.0), (999_999, 9, None), (2_000_000_000, 1, None), (0, 2, None)],
+    [
+        (2_000_000_000, 2, 250.0),
+        (2_000_000, 10, 250_000.0),
+        (9_999_999, 9, None),
+        (2_000_000_000, 1, None),
+        (0, 99, None),
+    ],
 )
 def test_the_rate_of_what_came_all_at_once_is_unknown(generating_ns: int, chunks: int, rate: float | None) -> None:
     """A first token that came with all the rest says nothing of how quickly tokens are made."""
