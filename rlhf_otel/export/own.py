@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from rlhf_otel import __version__, hooks
 from rlhf_otel.config import DEFAULT_STORE
@@ -20,6 +19,26 @@ if TYPE_CHECKING:
     from rlhf_otel.export.outbox import Sink
     from rlhf_otel.export.readings import Metrics
     from rlhf_otel.records import Interaction
+
+
+Made = TypeVar("Made")
+
+
+class made_once(Generic[Made]):  # noqa: N801 - used as a decorator
+    """`functools.cached_property` under the lock of the object, which is renewed after a fork; up to Python 3.11 that
+    one has a lock of its own, which is not.
+    """
+
+    def __init__(self, make: Callable[[Any], Made]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __get__(self, owner: Any, _: type) -> Made:
+        kept, name = owner.__dict__, self._make.__name__
+        with owner._lock:
+            if name not in kept:
+                kept[name] = self._make(owner)
+            return cast("Made", kept[name])
 
 
 class OwnProviders:
@@ -56,7 +75,7 @@ class OwnProviders:
 
     # --- The providers --------------------------------------------------------------------------------------------
 
-    @functools.cached_property
+    @made_once
     def tracer_provider(self) -> Any:
         """Private unless the launcher makes it global."""
         from opentelemetry.sdk.trace import TracerProvider
@@ -68,14 +87,14 @@ class OwnProviders:
                 self.made_tracer_provider = provider
             return self.made_tracer_provider
 
-    @functools.cached_property
+    @made_once
     def processor(self) -> Any:
         """The one processor of the tracer provider."""
         from rlhf_otel.export.processors import SpanFeed
 
         return SpanFeed(self.worker)
 
-    @functools.cached_property
+    @made_once
     def logger_provider(self) -> Any:
         """For feedback events."""
         from opentelemetry.sdk._logs import LoggerProvider
@@ -86,7 +105,7 @@ class OwnProviders:
         provider.add_log_record_processor(EventFeed(self.worker))
         return provider
 
-    @functools.cached_property
+    @made_once
     def meter_provider(self) -> Any:
         """Only where metrics have somewhere to go; None otherwise. Collected by the export thread."""
         if not otlp.wanted_exporters("metrics", self.config):
@@ -110,7 +129,7 @@ class OwnProviders:
         if self._metrics is not None:
             self._metrics.export()
 
-    @functools.cached_property
+    @made_once
     def resource(self) -> Any:
         """OpenTelemetry's own resource, with the service name of the settings where it has none."""
         from opentelemetry.sdk.resources import Resource

@@ -124,3 +124,28 @@ answer = client.chat.completions.create(model="m", messages=[{{"role": "user", "
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.outputs]
     assert [(output.name, output.text) for output in outputs] == [("stdout", "m from a cell\n")]
+
+
+def test_a_child_forked_while_a_provider_is_being_made_does_not_wait_for_it(script):
+    """The thread that was making it does not exist in the child, which makes its own."""
+    ended = script("""
+import os, threading, rlhf_otel as rlhf
+from rlhf_otel.export import setup
+rlhf.instrument(store=":memory:")
+own, begun, go = setup.current().own, threading.Event(), threading.Event()
+sampler = own._sampler
+def slow():
+    begun.set()
+    go.wait()
+    return sampler()
+own._sampler = slow
+threading.Thread(target=lambda: own.tracer_provider, daemon=True).start()
+begun.wait()
+if (child := os.fork()) == 0:
+    own._sampler = sampler
+    rlhf.capture(prompt="a", response="b")
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+go.set()
+""", timeout=20)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
