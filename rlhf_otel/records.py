@@ -28,12 +28,6 @@ FeedbackKind = Literal[
 ]
 FEEDBACK_KINDS: tuple[str, ...] = FeedbackKind.__args__  # type: ignore[attr-defined]
 
-AT_ONCE_S, AT_ONCE_CHUNKS = 0.01, 10
-"""A stream of fewer chunks that ended so soon after its first token was not watched while it was generated.
-
-An answer in one piece takes four chunks of chat completions, six of messages and nine of responses.
-"""
-
 Part = dict[str, Any]
 """A part of a message as the GenAI conventions define it: `{"type": "text", "content": ...}` and its kin."""
 
@@ -129,18 +123,14 @@ class Interaction:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Output tokens over the time from the first token to the end.
+        """Output tokens over the time from the first token to the end; None without reported usage or a first token.
 
-        None without reported usage or a first token, and for a stream whose first token came with all the rest: one of
-        a single chunk, or of fewer than `AT_ONCE_CHUNKS` that ended within `AT_ONCE_S` of that token.
+        Of an answer that came in one piece this is the rate at which it was handed over, not that of the model.
         """
         if not self.output_tokens or self.time_to_first_token_s is None or self.usage_estimated:
             return None
         seconds = self.duration_s - self.time_to_first_token_s
-        chunks = self.stream_chunks or 0
-        if seconds <= 0 or chunks == 1 or (seconds < AT_ONCE_S and chunks < AT_ONCE_CHUNKS):
-            return None
-        return self.output_tokens / seconds
+        return self.output_tokens / seconds if seconds > 0 else None
 
     @property
     def handle(self) -> Handle:

@@ -118,7 +118,7 @@ CHOICES = {
 @pytest.mark.parametrize("choice", CHOICES)
 def test_the_sdks_span_is_adopted(choice, way, kind, llm, run, captured, provider, global_provider, exporter):
     """A client that was told to trace makes the one span, with our attributes on it, and handles point at it."""
-    llm.script(Reply(chunks=list("Hello there.")))
+    llm.script(Reply(text="Hello there."))
 
     async def use():
         return await way(CHOICES[choice](kind, llm, provider)), rlhf.last()

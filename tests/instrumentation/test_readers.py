@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from rlhf_otel.records import Interaction
 from rlhf_otel.testing import Reply, Usage
 
 MESSAGES = [{"role": "user", "content": "?"}]
@@ -109,22 +108,3 @@ def test_an_answer_that_was_cut_off_has_no_count_of_output_tokens(whole: bool, l
     assert counted.pop("gen_ai.usage.output_tokens", None) == (20 if whole else None)
     assert (counted["gen_ai.usage.input_tokens"], counted["gen_ai.usage.cache_read.input_tokens"]) == (50, 10)
     assert ("rlhf.response.output_tokens_per_second" in span.attributes) == whole
-
-
-@pytest.mark.parametrize(
-    ("generating_ns", "chunks", "rate"),
-    [
-        (2_000_000_000, 2, 250.0),
-        (2_000_000, 10, 250_000.0),
-        (9_999_999, 9, None),
-        (2_000_000_000, 1, None),
-        (0, 99, None),
-    ],
-)
-def test_the_rate_of_what_came_all_at_once_is_unknown(generating_ns: int, chunks: int, rate: float | None) -> None:
-    """A first token that came with all the rest says nothing of how quickly tokens are made."""
-    call = Interaction(
-        trace_id="", span_id="", start_ns=0, end_ns=generating_ns + 1_000_000_000, stream=True, stream_chunks=chunks,
-        time_to_first_token_s=1.0, output_tokens=500,
-    )  # fmt: skip
-    assert call.tokens_per_second == (pytest.approx(rate, rel=1e-6) if rate else None)
