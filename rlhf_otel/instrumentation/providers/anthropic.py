@@ -43,7 +43,7 @@ class Messages:
             call.attributes[semconv.REQUEST_STOP_SEQUENCES] = list(stop)
         _read_output_config(call, body)
         call.input = [_message(m) for m in body.get("messages") or () if isinstance(m, Mapping)]
-        if system := body.get("system"):
+        if (system := body.get("system")) is not None:
             call.system = _parts(system)
         call.tools = [_tool(tool) for tool in body.get("tools") or () if isinstance(tool, Mapping)]
 
