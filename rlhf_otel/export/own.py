@@ -41,6 +41,11 @@ class made_once(Generic[Made]):  # noqa: N801 - used as a decorator
             return cast("Made", kept[name])
 
 
+def is_stand_in(provider: Any) -> bool:
+    """Whether a global meter or logger provider is the API's own, which records nothing: nobody has set one."""
+    return type(provider).__module__.startswith(("opentelemetry.metrics", "opentelemetry._logs"))
+
+
 class OwnProviders:
     """Our tracer, logger and meter provider, made on first use, and the export thread behind them."""
 
@@ -80,12 +85,10 @@ class OwnProviders:
         """Private unless the launcher makes it global."""
         from opentelemetry.sdk.trace import TracerProvider
 
-        with self._lock:
-            if self.made_tracer_provider is None:
-                provider = TracerProvider(sampler=self._sampler(), resource=self.resource, shutdown_on_exit=False)
-                provider.add_span_processor(self.processor)
-                self.made_tracer_provider = provider
-            return self.made_tracer_provider
+        provider = TracerProvider(sampler=self._sampler(), resource=self.resource, shutdown_on_exit=False)
+        provider.add_span_processor(self.processor)
+        self.made_tracer_provider = provider
+        return provider
 
     @made_once
     def processor(self) -> Any:

@@ -70,12 +70,14 @@ def configure_global(config: Config) -> Telemetry | None:
         return None
     from opentelemetry import _logs, metrics, trace
 
+    from rlhf_otel.export.own import is_stand_in
+
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         trace.set_tracer_provider(telemetry.own.tracer_provider)
         _global_own = telemetry.own
-    if type(_logs.get_logger_provider()).__module__.startswith("opentelemetry._logs"):
+    if is_stand_in(_logs.get_logger_provider()):
         _logs.set_logger_provider(telemetry.own.logger_provider)
-    if telemetry.own.meter_provider is not None and _is_stand_in(metrics.get_meter_provider()):
+    if telemetry.own.meter_provider is not None and is_stand_in(metrics.get_meter_provider()):
         metrics.set_meter_provider(telemetry.own.meter_provider)
     return telemetry
 
@@ -225,7 +227,3 @@ def _pipeline(config: Config) -> Any:
     from rlhf_otel.redact import Redactor
 
     return Pipeline(Redactor())
-
-
-def _is_stand_in(provider: Any) -> bool:
-    return type(provider).__module__.startswith("opentelemetry.metrics")

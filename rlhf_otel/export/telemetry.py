@@ -17,8 +17,9 @@ from opentelemetry import _logs, metrics, trace
 
 from rlhf_otel import __version__, codec, handles, hooks, semconv
 from rlhf_otel.export import limits
-from rlhf_otel.export.items import EndedSpan, Event
+from rlhf_otel.export.items import EndedSpan
 from rlhf_otel.export.metrics import Instruments
+from rlhf_otel.export.own import is_stand_in
 from rlhf_otel.export.pipeline import Pipeline, was_dropped
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class ProviderTelemetry:
 
     def _make_instruments(self, provider: Any) -> Instruments | None:
         # The API's stand-in records nothing; not asking it saves its cost on each call.
-        if provider is None or type(provider).__module__.startswith("opentelemetry.metrics"):
+        if provider is None or is_stand_in(provider):
             return None
         meter = provider.get_meter(semconv.SCOPE, __version__, schema_url=semconv.SCHEMA_URL)
         config = self.config
@@ -251,15 +252,11 @@ class Telemetry(ProviderTelemetry):
 
     def _meter(self) -> Any:
         provider = metrics.get_meter_provider()
-        if type(provider).__module__.startswith("opentelemetry.metrics"):
-            return self.own.meter_provider
-        return provider
+        return self.own.meter_provider if is_stand_in(provider) else provider
 
     def _loggers(self) -> Any:
         provider = _logs.get_logger_provider()
-        if type(provider).__module__.startswith("opentelemetry._logs"):
-            return self.own.logger_provider
-        return provider
+        return self.own.logger_provider if is_stand_in(provider) else provider
 
     def _status(self, feedback: Feedback) -> str:
         if not self.own.is_local or self._loggers() is not self.own.logger_provider:
@@ -283,13 +280,13 @@ def _global_provider() -> Any:
 
     The API's own function asks the environment each time as long as that is so, which is a tenth of what a call costs.
     """
-    if getattr(trace, "_TRACER_PROVIDER", trace) is None and "OTEL_PYTHON_TRACER_PROVIDER" not in _LOADED_BY_NAME:
+    if getattr(trace, "_TRACER_PROVIDER", trace) is None and not _LOADED_BY_NAME:
         return None
     provider = trace.get_tracer_provider()
     return None if isinstance(provider, trace.ProxyTracerProvider) else provider
 
 
-_LOADED_BY_NAME = frozenset({"OTEL_PYTHON_TRACER_PROVIDER"} & os.environ.keys())
+_LOADED_BY_NAME = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ
 """A provider that this variable names is made by the API when it is first asked for."""
 
 
@@ -299,8 +296,3 @@ def _target_context(trace_id: str, span_id: str) -> Any:
         int(trace_id or "0", 16), int(span_id or "0", 16), is_remote=True, trace_flags=trace.TraceFlags(1)
     )
     return trace.set_span_in_context(trace.NonRecordingSpan(context))
-
-
-def event_item(record: Any, feedback: Feedback | None) -> Any:
-    """What the sinks get for a log record."""
-    return record if feedback is None else Event(record, feedback)

@@ -99,14 +99,10 @@ def instrument_client(client: Any) -> None:
 def switch_off(packages: Iterable[str] | None = None) -> None:
     """Puts back what was patched: every client behaves as if nothing had been there."""
     with _lock:
-        for package in tuple(_wanted if packages is None else packages):
+        for package in tuple({*_wanted, *_patches} if packages is None else packages):
             _wanted.pop(package, None)
             if (patch := _patches.pop(package, None)) is not None:
                 patch.undo()
-        if packages is None:
-            for patch in _patches.values():
-                patch.undo()
-            _patches.clear()
 
 
 def patched_packages() -> dict[str, str]:

@@ -194,13 +194,12 @@ class Patch:
             endpoint = self.provider.endpoint(str(options.url))
             if endpoint is None:
                 return None
-            body = _body(options)
             provider, server = self._service(client)
             call = Call(
                 telemetry,
                 endpoint,
                 provider=provider,
-                model=body.get("model"),
+                model=_model(options),
                 stream=bool(kwargs.get("stream")),
                 attributes=dict(server),
             )
@@ -223,10 +222,12 @@ class Patch:
         return known[1:]
 
 
-def _body(options: Any) -> Mapping[str, Any]:
-    body = options.json_data if isinstance(options.json_data, Mapping) else {}
-    extra = getattr(options, "extra_json", None)
-    return {**body, **extra} if isinstance(extra, Mapping) else body
+def _model(options: Any) -> Any:
+    """The model that is asked for; what the caller puts into `extra_body` beats the argument, as in the SDK."""
+    for body in (getattr(options, "extra_json", None), options.json_data):
+        if isinstance(body, Mapping) and "model" in body:
+            return body["model"]
+    return None
 
 
 def _build_request(original: Callable[..., Any]) -> Callable[..., Any]:

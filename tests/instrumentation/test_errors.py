@@ -240,7 +240,7 @@ PLACES = [
     (app_context, "current_context"), (call.Call, "start"), (call.Call, "sent"), (call.Call, "_finish"),
     (call.Call, "finalize"),
     (call.Call, "interaction"), (call.Call, "identified"), (call.Call, "_finish_inline"), (call.Call, "_max_gap"),
-    (stainless, "_note_headers"), (stainless, "_note_response"), (stainless, "_body"), (stainless, "wrap_stream"),
+    (stainless, "_note_headers"), (stainless, "_note_response"), (stainless, "_model"), (stainless, "wrap_stream"),
     (stainless.Patch, "_service"), (stainless, "Watch"), (adoption, "outer_span"), (adoption, "sdk_will_trace"),
     (streams, "watch_of"), (streams.Watch, "closed"), (handles, "remember"), (handles, "attach"), (handles, "begin"),
     (ProviderTelemetry, "tracer"), (ProviderTelemetry, "defers"), (ProviderTelemetry, "complete"),
