@@ -8,19 +8,14 @@ and put back by `undo`.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import sys
 import weakref
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry import context as otel_context
-from opentelemetry import trace
-
 from rlhf_otel import handles, hooks, semconv
-from rlhf_otel.instrumentation import adoption
+from rlhf_otel.instrumentation import adoption, under_way
 from rlhf_otel.instrumentation.bodies import read_json
 from rlhf_otel.instrumentation.call import Call, Endpoint
 from rlhf_otel.instrumentation.streams import Watch, observe, observe_async, watch_of, wrap_stream
@@ -29,7 +24,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _MARK = "_rlhf_otel_original"
-_under_way: ContextVar[Call | None] = ContextVar("rlhf_otel_call", default=None)
 _KEPT_HEADERS = {
     name.encode(): semconv.HTTP_RESPONSE_HEADER + name
     for name in ("x-request-id", "request-id", "openai-processing-ms", "anthropic-processing-ms")
@@ -43,8 +37,8 @@ class Provider(Protocol):
     package: str
     versions: tuple[int, int]
 
-    def endpoint(self, path: str) -> Endpoint | None:
-        """The readers of requests to `path`; None for what is not a call to a model."""
+    def endpoint(self, path: str, method: str = "POST") -> Endpoint | None:
+        """The readers of requests to `path` by the HTTP method `method`; None for what is not a call to a model."""
 
     def name_of(self, client: Any) -> str:
         """The conventions' provider name of the service that `client` talks to."""
@@ -128,16 +122,16 @@ class Patch:
         def request(client: Any, *args: Any, **kwargs: Any) -> Any:
             call = self._begin(client, args, kwargs)
             if call is None:
-                with _nothing_under_way():
+                with under_way.nothing():
                     return original(client, *args, **kwargs)
-            entered = _enter(call)
+            entered = under_way.enter(call)
             try:
                 result = original(client, *args, **kwargs)
             except BaseException as error:
-                _leave(entered)
+                under_way.leave(entered)
                 _raised(call, error)
                 raise
-            _leave(entered)
+            under_way.leave(entered)
             _returned(call, result)
             return result
 
@@ -148,16 +142,16 @@ class Patch:
         async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
             call = self._begin(client, args, kwargs)
             if call is None:
-                with _nothing_under_way():
+                with under_way.nothing():
                     return await original(client, *args, **kwargs)
-            entered = _enter(call)
+            entered = under_way.enter(call)
             try:
                 result = await original(client, *args, **kwargs)
             except BaseException as error:
-                _leave(entered)
+                under_way.leave(entered)
                 _raised(call, error)
                 raise
-            _leave(entered)
+            under_way.leave(entered)
             _returned(call, result)
             return result
 
@@ -168,7 +162,7 @@ class Patch:
 
         @functools.wraps(original)
         def process(client: Any, *args: Any, **kwargs: Any) -> Any:
-            call = _under_way.get()
+            call = under_way.current.get()
             if call is not None:
                 try:
                     _note_response(call, kwargs.get("response"), kwargs.get("retries_taken"))
@@ -183,16 +177,12 @@ class Patch:
     def _begin(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
         """The call that this request makes; None where it is none of ours. Never raises."""
         telemetry = self.telemetry or hooks.telemetry
-        if telemetry is None or not hooks.enabled or not (self.everywhere or client._client in self._clients):
+        if telemetry is None or not (self.everywhere or client._client in self._clients):
             return None
-        if hooks.in_plugged_in_code():
-            return None  # a processor or listener that calls a model, about a call that it would never hear the end of
         try:
             options = kwargs["options"] if "options" in kwargs else args[1]
-            if options.method.lower() != "post" or otel_context.get_value(otel_context._SUPPRESS_INSTRUMENTATION_KEY):
-                return None
-            endpoint = self.provider.endpoint(str(options.url))
-            if endpoint is None:
+            endpoint = self.provider.endpoint(str(options.url), options.method.upper())
+            if endpoint is None or not under_way.may_begin(telemetry):
                 return None
             provider, server = self._service(client)
             call = Call(
@@ -236,7 +226,7 @@ def _build_request(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def build(client: Any, *args: Any, **kwargs: Any) -> Any:
         request = original(client, *args, **kwargs)
-        call = _under_way.get()
+        call = under_way.current.get()
         if call is not None:
             try:
                 call.sent(request.content)
@@ -264,7 +254,7 @@ def _tracer_property(original: property) -> property:
 
     def tracer(client: Any) -> Any:
         sdk_tracer = original.__get__(client)
-        call = _under_way.get()
+        call = under_way.current.get()
         if call is None or sdk_tracer is None:
             return sdk_tracer
         return adoption.AdoptingTracer(sdk_tracer, call) if adoption.is_chosen(client) else None
@@ -272,42 +262,7 @@ def _tracer_property(original: property) -> property:
     return property(tracer)
 
 
-# --- Under way ----------------------------------------------------------------------------------------------------
-
-
-def _enter(call: Call) -> list[tuple[Callable[[Any], Any], Any]]:
-    """Makes the call's span the current one, for the HTTP spans beneath it; never across a yield."""
-    entered: list[tuple[Callable[[Any], Any], Any]] = []
-    try:
-        if call.handle is not None:
-            entered.append((otel_context.detach, otel_context.attach(trace.set_span_in_context(call.span))))
-        entered.append((handles.leave, handles.begin(call.handle)))
-        entered.append((_under_way.reset, _under_way.set(call)))
-    except Exception as error:  # noqa: BLE001 - the call is made, whatever befalls its context
-        hooks.fault("entering a call", error)
-    return entered
-
-
-def _leave(entered: list[tuple[Callable[[Any], Any], Any]]) -> None:
-    for restore, token in reversed(entered):
-        try:
-            restore(token)
-        except ValueError:
-            return  # a coroutine that is closed from another context: what was entered is gone with its own
-        except Exception as error:  # noqa: BLE001 - the call was made, whatever befalls its context
-            hooks.fault("leaving a call", error)
-
-
-class _nothing_under_way:  # noqa: N801 - used as a statement
-    """A request that is not recorded may be made within one that is; it must not be taken for that."""
-
-    def __enter__(self) -> None:
-        self._token = None if _under_way.get() is None else _under_way.set(None)
-
-    def __exit__(self, *_: object) -> None:
-        if self._token is not None:
-            with contextlib.suppress(ValueError):
-                _under_way.reset(self._token)
+# --- Ending ----------------------------------------------------------------------------------------------------------
 
 
 def _note_response(call: Call, response: Any, retries: int | None) -> None:

@@ -212,9 +212,9 @@ class Anthropic:
     versions = (0, 2)
     _endpoints: Mapping[str, Endpoint] = {"/v1/messages": Messages()}
 
-    def endpoint(self, path: str) -> Endpoint | None:
+    def endpoint(self, path: str, method: str = "POST") -> Endpoint | None:
         """The readers of `path`; beta messages differ by a query only."""
-        return self._endpoints.get(path.partition("?")[0])
+        return self._endpoints.get(path.partition("?")[0]) if method == "POST" else None
 
     def name_of(self, client: Any) -> str:
         """By the class of the client: the cloud that it goes through, or anthropic itself."""

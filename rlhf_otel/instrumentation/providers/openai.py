@@ -330,8 +330,10 @@ class OpenAI:
         "/responses": Responses(),
     }
 
-    def endpoint(self, path: str) -> Endpoint | None:
+    def endpoint(self, path: str, method: str = "POST") -> Endpoint | None:
         """The readers of `path`."""
+        if method != "POST":
+            return None
         return self._endpoints.get(path) or self._endpoints.get(path.partition("?")[0])
 
     def name_of(self, client: Any) -> str:
