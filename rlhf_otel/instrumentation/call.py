@@ -39,6 +39,9 @@ _CANCELLATIONS = ("CancelledError", "Cancelled", "KeyboardInterrupt", "Generator
 open_streams: weakref.WeakSet[Call] = weakref.WeakSet()
 """Streams that have not ended yet, so that the end of the process can end them."""
 
+_process = object()
+"""Stands for this process; a fork has another. What was open at a fork is for the parent to end, and for it alone."""
+
 
 class Endpoint(Protocol):
     """The pure readers of one kind of request. They read SDK objects and set fields of the call, nothing else."""
@@ -82,7 +85,7 @@ class Call:
         stream: bool = False,
         attributes: dict[str, Any] | None = None,
     ) -> None:
-        self._open: list[None] = []  # one entry while there is a span to end
+        self._open: list[object] = []  # one entry while there is a span to end: the process that is to end it
         self.telemetry = telemetry
         self.endpoint = endpoint
         self.provider = provider
@@ -137,7 +140,7 @@ class Call:
             f"{ids.trace_id:032x}", f"{ids.span_id:016x}", None, self.start_ns, ids.trace_flags.sampled
         )
         handles.remember(self.handle, self._context.message)
-        self._open.append(None)
+        self._open.append(_process)
         if self.stream:
             collected.watch()
             open_streams.add(self)
@@ -197,7 +200,8 @@ class Call:
     def finish(self, end: StreamEnd = "completed", error: BaseException | None = None) -> None:
         """Ends the call; only the first of several ends counts, and `pop` is atomic. Never raises."""
         try:
-            self._open.pop()
+            if self._open.pop() is not _process:
+                return
         except IndexError:
             return
         if error is not None:
@@ -355,6 +359,15 @@ def end_open_streams() -> None:
     collected.end_all()
     for call in _all_open():
         call.finish("abandoned")
+
+
+def _leave_to_the_parent() -> None:
+    global _process
+    _process = object()
+    open_streams.clear()
+
+
+hooks.after_fork(_leave_to_the_parent)
 
 
 def _all_open() -> list[Call]:
