@@ -195,6 +195,10 @@ def _register_exit() -> None:
     import concurrent.futures.thread  # noqa: F401
 
     atexit.register(flush_at_exit)
+    multiprocessing = sys.modules.get("multiprocessing")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        _add_finalizer()
+    _deliver_at_the_end_of_a_celery_worker()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_deliver_at_the_end_of_a_worker)
 
@@ -211,12 +215,24 @@ def _deliver_at_the_end_of_a_worker() -> None:
     if util is not None:
         # The registry of finalizers is emptied when the child begins; what runs right after that puts ours in.
         util.register_after_fork(flush_at_exit, _add_finalizer)
+    _deliver_at_the_end_of_a_celery_worker()
 
 
-def _add_finalizer(function: Any) -> None:
+def _add_finalizer(_: Any = None) -> None:
     from multiprocessing.util import Finalize
 
-    Finalize(None, function, exitpriority=0)
+    Finalize(None, flush_at_exit, exitpriority=0)
+
+
+def _deliver_at_the_end_of_a_celery_worker() -> None:
+    """A process of celery's pool runs neither when it ends; it sends a signal."""
+    signals = sys.modules.get("celery.signals")
+    if signals is not None:
+        signals.worker_process_shutdown.connect(_celery_worker_ends, weak=False)
+
+
+def _celery_worker_ends(**_: Any) -> None:
+    flush_at_exit()
 
 
 def _pipeline(config: Config) -> Any:
