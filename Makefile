@@ -16,6 +16,7 @@ test: $(VENV)/.installed-dev lint
 
 ## The same, with the libraries between the oldest and the newest, and the long forms of the slow tests.
 test-all: test
+	RLHF_OTEL_TEST_SLOW=1 $(BIN)/python -m pytest -q -m slow
 	tests/matrix/run.sh middle
 
 test-matrix: $(VENV)/.installed-dev

@@ -1,0 +1,182 @@
+"""Real servers and real processes, started as people start them; a fake provider in front and a fake backend behind.
+
+Every prompt is asked once and has its own answer, so that what arrives can be compared with what was asked: each call
+once, with its own text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+
+from rlhf_otel import semconv
+from rlhf_otel.store import Store
+from rlhf_otel.testing import FakeCollector, FakeLLM, Reply
+
+APPS = Path(__file__).with_name("apps")
+LAUNCHER = (sys.executable, "-m", "rlhf_otel.launcher.command")
+SETTINGS = ("OTEL_", "RLHF_OTEL_", "TRACELOOP_", "OPENINFERENCE_", "OPENAI_", "ANTHROPIC_", "PYTHON")
+NEVER = "600000"
+"""A batch delay in milliseconds that no test waits for: what arrives was delivered because a process ended."""
+
+
+@pytest.fixture(scope="session")
+def provider():
+    """A fake provider that answers each prompt with words of its own."""
+    with FakeLLM(responder=lambda request: Reply(text=answer_to(request.prompt))) as server:
+        yield server
+
+
+@pytest.fixture
+def llm(provider):
+    """That provider, with nothing asked yet."""
+    provider.clear()
+    return provider
+
+
+@pytest.fixture
+def backend():
+    """A backend that takes OTLP."""
+    with FakeCollector() as server:
+        yield server
+
+
+def answer_to(prompt: str) -> str:
+    """What the fake provider says to `prompt`."""
+    return f"You said: {prompt}"
+
+
+class Running:
+    """A process that was started for a test, with everything that it says."""
+
+    def __init__(self, words, environ, folder, log) -> None:
+        self.log = log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                words, env=environ, cwd=folder, stdin=subprocess.PIPE, stdout=out, stderr=out, start_new_session=True
+            )
+
+    @property
+    def said(self) -> str:
+        """Everything on stdout and stderr so far."""
+        return self.log.read_text(errors="replace")
+
+    def stop(self, number=signal.SIGTERM) -> None:
+        """Tells the process to end and waits until it has."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        self.process.wait(timeout=30)
+
+    def kill(self) -> None:
+        """Ends it with everything that it has started, whatever state it is in."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class Service(Running):
+    """A web server with the chat service in it."""
+
+    port = 0
+
+    def ask(self, prompt: str) -> dict:
+        """The service's answer; waits for a server that is still starting."""
+        until = time.monotonic() + 30
+        while True:
+            try:
+                with urlopen(f"http://127.0.0.1:{self.port}/?{quote(prompt)}", timeout=30) as response:
+                    answered = json.load(response)
+                break
+            except URLError as error:
+                refused = isinstance(error.reason, ConnectionRefusedError | ConnectionResetError)
+                assert refused and self.process.poll() is None and time.monotonic() < until, self.said
+                time.sleep(0.05)
+        assert answered["answer"] == answer_to(prompt)
+        return answered
+
+    def ask_all(self, prompts) -> set[int]:
+        """Asks several prompts at once; the ids of the processes that answered."""
+        with ThreadPoolExecutor(8) as pool:
+            return {answered["process"] for answered in pool.map(self.ask, prompts)}
+
+
+@pytest.fixture
+def start(tmp_path, llm):
+    """Starts a command with the test applications on its path: under the launcher, or by hand."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(SETTINGS)}
+    environ = {
+        **clean, "PYTHONPATH": str(APPS), "PYTHONUNBUFFERED": "1", "OPENAI_BASE_URL": llm.openai_url,
+        "OPENAI_API_KEY": "none", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "httpx,httpx2",
+    }  # fmt: skip
+    started = []
+
+    def starter(*words, kind=Running, launched=True, **variables):
+        own = {} if launched else {"BY_HAND": "1"}
+        running = kind(
+            [*(LAUNCHER if launched else ()), *words], {**environ, **own, **variables}, tmp_path,
+            tmp_path / f"said-{len(started)}.txt",
+        )  # fmt: skip
+        started.append(running)
+        return running
+
+    yield starter
+    for running in started:
+        running.kill()
+
+
+@pytest.fixture
+def serve(start):
+    """Starts a web server; `{port}` in its words is a free port. Stopped when the block is left."""
+
+    @contextmanager
+    def serving(*words, **options):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        service = start(*(word.format(port=port) for word in words), kind=Service, **options)
+        service.port = port
+        yield service
+        service.stop()
+
+    return serving
+
+
+def arrived(backend) -> list[tuple[str, str]]:
+    """Prompt and answer of each span at the backend, sorted."""
+    spans = [span for span in backend.spans if semconv.OPERATION_NAME in span.attributes]
+    return sorted(
+        (_text(span.attributes[semconv.INPUT_MESSAGES]), _text(span.attributes.get(semconv.OUTPUT_MESSAGES)))
+        for span in spans
+    )
+
+
+def stored(path) -> list[tuple[str, str]]:
+    """Prompt and answer of each call in the embedded store, sorted."""
+    with Store.open(str(path), read_only=True) as store:
+        return sorted((_said(call.input), _said(call.output)) for call in store.interactions())
+
+
+def pairs(*prompts: str) -> list[tuple[str, str]]:
+    """What is to arrive where each of `prompts` was asked once."""
+    return sorted((prompt, answer_to(prompt)) for prompt in prompts)
+
+
+def _text(encoded) -> str:
+    return _said(json.loads(encoded)) if encoded else ""
+
+
+def _said(messages) -> str:
+    return "".join(part["content"] for message in messages or () for part in message["parts"])
