@@ -356,9 +356,12 @@ def is_plain(value: Any) -> bool:
 UNREADABLE = "[unreadable]"
 
 
-def plain(value: Any, within: tuple[int, ...] = ()) -> Any:
-    """`value` copied as JSON knows it: no later change reaches it, and no text hides in an object. Never raises."""
-    if value is None or isinstance(value, str | bool | int | float):
+def plain(value: Any, within: tuple[int, ...] = (), *, keep: type = str) -> Any:
+    """`value` copied as JSON knows it: no later change reaches it, and no text hides in an object. Never raises.
+
+    Values of the type `keep` stay what they are.
+    """
+    if value is None or isinstance(value, (str, bool, int, float, keep)):
         return value
     if len(within) > 200 or id(value) in within:
         return UNREADABLE
@@ -369,9 +372,9 @@ def plain(value: Any, within: tuple[int, ...] = ()) -> Any:
         elif hasattr(value, "model_dump"):
             value = value.model_dump()
         if isinstance(value, Mapping):
-            return {str(key): plain(item, within) for key, item in value.items()}
+            return {str(key): plain(item, within, keep=keep) for key, item in value.items()}
         is_list = isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray)
-        return [plain(item, within) for item in value] if is_list else str(value)
+        return [plain(item, within, keep=keep) for item in value] if is_list else str(value)
     except Exception:  # noqa: BLE001 - the application's own classes, and the end of the stack
         return UNREADABLE
 

@@ -76,20 +76,21 @@ def variables(_config: Config) -> Iterator[Finding]:
 
 def client_libraries(config: Config) -> Iterator[Finding]:
     """Which client libraries are installed, and whether their calls would be recorded."""
-    from rlhf_otel.instrumentation import known_packages
+    from rlhf_otel.instrumentation import providers
     from rlhf_otel.launcher.instrumentors import recorded
 
     wanted = recorded(config)
-    installed = 0
-    for package, module in known_packages().items():
+    absent = []
+    for package, module in providers.known().items():
         try:
-            found = version(package)
+            found = version(providers.distribution(package))
         except PackageNotFoundError:
-            yield Finding(package, "ok", "not installed")
+            absent.append(package)
             continue
-        installed += 1
         yield _supported(package, found, module, package in wanted)
-    if not installed:
+    if absent:
+        yield Finding("not installed", "ok", ", ".join(absent))
+    if len(absent) == len(providers.known()):
         yield Finding("client libraries", "warn", "none is installed", "for example: pip install openai")
 
 

@@ -21,7 +21,7 @@ from rlhf_otel.instrumentation.call import end_open_streams
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.instrumentors import AnthropicInstrumentor, OpenAIInstrumentor
-    from rlhf_otel.instrumentation.stainless import Patch
+    from rlhf_otel.instrumentation.patching import Patch
 
 __all__ = [
     "AnthropicInstrumentor",
@@ -41,19 +41,12 @@ _patches: dict[str, Patch] = {}
 
 def __getattr__(name: str) -> Any:
     """The instrumentor classes need `opentelemetry.instrumentation`, which nothing else here does."""
-    if name in ("OpenAIInstrumentor", "AnthropicInstrumentor"):
+    if name.endswith("Instrumentor"):
         from rlhf_otel.instrumentation import instrumentors
 
-        return getattr(instrumentors, name)
+        if hasattr(instrumentors, name):
+            return getattr(instrumentors, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def known_packages() -> dict[str, str]:
-    """The packages that can be instrumented, each with the module of its provider; third parties' included."""
-    from importlib.metadata import entry_points
-
-    added = {point.name: point.value for point in entry_points(group=providers.ENTRY_POINT_GROUP)}
-    return {**added, **providers.BUILT_IN}
 
 
 def switch_on(packages: Iterable[str] = ("all",), telemetry: hooks.Telemetry | None = None) -> None:
@@ -65,7 +58,7 @@ def switch_on(packages: Iterable[str] = ("all",), telemetry: hooks.Telemetry | N
     """
     for package in _chosen(tuple(packages)):
         _wanted[package] = telemetry
-        if _is_half_imported(package):
+        if _is_half_imported(providers.hook(package)):
             # Nothing half made is patched. Importing it again returns when whoever imports it is done.
             threading.Thread(target=_watch_import, args=(package,), name="rlhf-otel-import", daemon=True).start()
         else:
@@ -74,8 +67,8 @@ def switch_on(packages: Iterable[str] = ("all",), telemetry: hooks.Telemetry | N
 
 def _chosen(packages: tuple[str, ...]) -> Iterable[str]:
     if "all" in packages:
-        return known_packages()
-    unknown = [p for p in packages if p not in providers.BUILT_IN and p not in known_packages()]
+        return providers.known()
+    unknown = [p for p in packages if p not in providers.BUILT_IN and p not in providers.known()]
     for package in unknown:
         hooks.say(f"unknown {package}", "no client library called %r can be instrumented", package)
     return [package for package in packages if package not in unknown]
@@ -88,12 +81,19 @@ def instrument_client(client: Any) -> None:
         TypeError: `client` is not a client of a library that can be instrumented.
     """
     for cls in type(client).__mro__:
-        package = cls.__module__.partition(".")[0]
-        if package in known_packages() and hasattr(client, "_client"):
-            with _lock:
-                _patched(package).add(client)
+        package = providers.package_of(cls.__module__)
+        if package is not None and _is_added(client, package):
             return
-    raise TypeError(f"{type(client).__name__} is not a client that can be instrumented; openai and anthropic's can")
+    known = ", ".join(providers.known())
+    raise TypeError(f"{type(client).__name__} is not a client that can be instrumented; those of {known} can")
+
+
+def _is_added(client: Any, package: str) -> bool:
+    """Adds `client` to those of `package` that are recorded; an object that makes no calls is none."""
+    with _lock, contextlib.suppress(AttributeError, TypeError):
+        _patched(package).add(client)
+        return True
+    return False
 
 
 def switch_off(packages: Iterable[str] | None = None) -> None:
@@ -107,39 +107,41 @@ def switch_off(packages: Iterable[str] | None = None) -> None:
 
 def patched_packages() -> dict[str, str]:
     """The packages that are patched now, with their versions."""
-    return {package: getattr(sys.modules.get(package), "__version__", "") for package in _patches}
+    return {package: patch.version for package, patch in _patches.items()}
 
 
-def _is_half_imported(package: str) -> bool:
-    """Whether an import of `package` is under way that has not come to its version, which stands behind the clients."""
-    module = sys.modules.get(package)
+def _is_half_imported(hook: str) -> bool:
+    """Whether this module is being imported and has not come to its version, which stands behind the clients."""
+    module = sys.modules.get(hook)
     under_way = getattr(getattr(module, "__spec__", None), "_initializing", False)
     return bool(under_way) and not hasattr(module, "__version__")
 
 
 def _watch_import(package: str) -> None:
     """Patches `package` once it is imported, which may be now."""
-    if _is_half_imported(package):
+    hook = providers.hook(package)
+    if _is_half_imported(hook):
         with contextlib.suppress(Exception):  # the import is the application's, and so is what it raises
-            _imported(importlib.import_module(package))
+            importlib.import_module(hook)
+            _imported(package)
         return
-    if package in sys.modules:
-        _imported(sys.modules[package])
+    if hook in sys.modules:
+        _imported(package)
         return
     with _lock:
         if package in _hooked:
             return
         _hooked.add(package)
-    wrapt.register_post_import_hook(_imported, package)
+    wrapt.register_post_import_hook(lambda _: _imported(package), hook)
 
 
-def _imported(module: Any) -> None:
+def _imported(package: str) -> None:
     try:
         with _lock:
-            if module.__name__ in _wanted:
-                _apply(module.__name__)
+            if package in _wanted:
+                _apply(package)
     except Exception as error:  # noqa: BLE001 - the application's import must succeed
-        hooks.fault(f"instrumenting {module.__name__}", error)
+        hooks.fault(f"instrumenting {package}", error)
 
 
 def _apply(package: str) -> None:
@@ -152,9 +154,7 @@ def _apply(package: str) -> None:
 def _patched(package: str) -> Patch:
     """The patch of an imported package, applied."""
     if package not in _patches:
-        from rlhf_otel.instrumentation.stainless import Patch
-
-        _patches[package] = Patch(providers.load(known_packages()[package]))
+        _patches[package] = providers.patch(package)
     patch = _patches[package]
     if patch.supported:
         patch.apply()

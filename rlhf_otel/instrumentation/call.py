@@ -70,9 +70,9 @@ class Call:
     __slots__ = (
         "__weakref__", "_adopted", "_body", "_context", "_end_ns", "_first_reasoning", "_open", "_started",
         "attributes", "cache_write_tokens", "cached_tokens", "complete", "end", "endpoint", "error", "failure",
-        "finish_reasons", "first_token", "handle", "input", "input_tokens", "output", "output_tokens", "provider",
-        "reasoning_tokens", "request_model", "response_id", "response_model", "retries", "span", "stamps", "start_ns",
-        "state", "status_code", "stream", "system", "telemetry", "tools",
+        "finish_reasons", "first_token", "handle", "input", "input_tokens", "output", "output_tokens", "patch",
+        "provider", "reasoning_tokens", "request_model", "response_id", "response_model", "retries", "span", "stamps",
+        "start_ns", "state", "status_code", "stream", "system", "telemetry", "tools",
     )  # fmt: skip
 
     def __init__(
@@ -97,7 +97,8 @@ class Call:
         self._context = app_context.current_context()
         self._end_ns = 0
         self._adopted: _HeldEnd | None = None
-        self._body: bytes | None = None
+        self._body: bytes | Mapping[str, Any] | None = None
+        self.patch: Any = None
         self.first_token = self._first_reasoning = 0
         self.stamps = array("q")
         self.state: Any = None
@@ -126,14 +127,14 @@ class Call:
 
     # --- Begin ----------------------------------------------------------------------------------------------------
 
-    def start(self, outer: Span | None = None) -> None:
+    def start(self, outer: Span | None = None, kind: SpanKind = SpanKind.CLIENT) -> None:
         """Starts the span of this call, or adopts `outer`, which another instrumentation has already started for it."""
         if outer is not None:
             self._adopted = _HeldEnd(outer)
             self.span = outer
         else:
             self.span = self.telemetry.tracer().start_span(
-                self._name(), kind=SpanKind.CLIENT, attributes=self._first_attributes(), start_time=self.start_ns
+                self._name(), kind=kind, attributes=self._first_attributes(), start_time=self.start_ns
             )
         ids = self.span.get_span_context()
         self.handle = Handle(
@@ -153,6 +154,10 @@ class Call:
     def sent(self, body: bytes) -> None:
         """Keeps the request's body as it goes over the wire: nothing that the application changes later reaches it."""
         self._body = body
+
+    def asked(self, arguments: Mapping[str, Any]) -> None:
+        """Keeps what was asked where there is no body to be seen: plain values that nobody else holds."""
+        self._body = arguments
 
     def _name(self) -> str:
         return f"{self.endpoint.operation} {self.request_model}" if self.request_model else self.endpoint.operation
@@ -270,8 +275,8 @@ class Call:
         self.telemetry.measure(interaction, self.stamps)
         return interaction
 
-    def _read_request(self, body: bytes) -> None:
-        self.endpoint.request(self, _decoded(body))
+    def _read_request(self, body: bytes | Mapping[str, Any]) -> None:
+        self.endpoint.request(self, _decoded(body) if isinstance(body, bytes) else body)
 
     def interaction(self) -> Interaction:
         """The call as a record, before the pipeline."""

@@ -18,12 +18,12 @@ from rlhf_otel import handles, hooks, semconv
 from rlhf_otel.instrumentation import adoption, under_way
 from rlhf_otel.instrumentation.bodies import read_json
 from rlhf_otel.instrumentation.call import Call, Endpoint
+from rlhf_otel.instrumentation.patching import Library, Patch
 from rlhf_otel.instrumentation.streams import Watch, observe, observe_async, watch_of, wrap_stream
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-_MARK = "_rlhf_otel_original"
 _KEPT_HEADERS = {
     name.encode(): semconv.HTTP_RESPONSE_HEADER + name
     for name in ("x-request-id", "request-id", "openai-processing-ms", "anthropic-processing-ms")
@@ -31,11 +31,8 @@ _KEPT_HEADERS = {
 """Header, as the transport gives it -> attribute."""
 
 
-class Provider(Protocol):
-    """One SDK: its package, the versions that are supported, and a reader for each kind of request."""
-
-    package: str
-    versions: tuple[int, int]
+class Provider(Library, Protocol):
+    """One SDK, and a reader for each kind of request."""
 
     def endpoint(self, path: str, method: str = "POST") -> Endpoint | None:
         """The readers of requests to `path` by the HTTP method `method`; None for what is not a call to a model."""
@@ -44,38 +41,20 @@ class Provider(Protocol):
         """The conventions' provider name of the service that `client` talks to."""
 
 
-class Patch:
+class StainlessPatch(Patch):
     """The patched base classes of one SDK."""
 
     def __init__(self, provider: Provider) -> None:
+        super().__init__(provider)
         self.provider = provider
-        self.telemetry: hooks.Telemetry | None = None
-        self.everywhere = False
         # By HTTP client, which the copies that `with_options` makes share.
         self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
         self._services: weakref.WeakKeyDictionary[Any, tuple[Any, str, dict[str, Any]]] = weakref.WeakKeyDictionary()
-        self._replaced: list[tuple[type, str, Any]] = []
-
-    @property
-    def unsupported(self) -> str | None:
-        """Why the installed version of the SDK is not patched; None where it is supported."""
-        version = str(getattr(sys.modules.get(self.provider.package), "__version__", "") or "")
-        major, (low, high) = version.partition(".")[0], self.provider.versions
-        if major.isdigit() and low <= int(major) <= high:
-            return None
-        return f"{self.provider.package} {version} is not recorded: majors {low} to {high} are supported"
-
-    @property
-    def supported(self) -> bool:
-        """Whether the installed version of the SDK is one that we know."""
-        return self.unsupported is None
 
     # --- On and off -----------------------------------------------------------------------------------------------
 
-    def apply(self) -> None:
-        """Patches the SDK, which has been imported."""
-        if self._replaced:
-            return
+    def replace_methods(self) -> None:
+        """Replaces the methods that all calls come by."""
         base: ModuleType = sys.modules[f"{self.provider.package}._base_client"]
         streaming: ModuleType = sys.modules[f"{self.provider.package}._streaming"]
         self._replace(base.SyncAPIClient, "request", self._request)
@@ -92,28 +71,13 @@ class Patch:
             self._replace(base.BaseClient, "_set_open_telemetry", adoption.remember_choice)
             self._replace(base.BaseClient, "_copy_open_telemetry", adoption.inherit_choice)
 
-    def undo(self) -> None:
-        """Puts the SDK's own methods back, except where somebody has wrapped ours since: those let calls through."""
-        self.everywhere = False
-        self._clients.clear()
-        for cls, name, ours in reversed(self._replaced):
-            if vars(cls).get(name) is ours:
-                setattr(cls, name, getattr(ours, _MARK, None) or ours.fget.__dict__[_MARK])
-        self._replaced.clear()
-
     def add(self, client: Any) -> None:
         """Instruments this one client and the copies made of it."""
         self._clients.add(client._client)
 
-    def _replace(self, cls: type, name: str, wrap: Callable[[Any], Any]) -> None:
-        original = vars(cls).get(name)
-        if original is None:
-            return
-        ours = wrap(original)
-        target = ours.fget if isinstance(ours, property) else ours
-        target.__dict__[_MARK] = original
-        setattr(cls, name, ours)
-        self._replaced.append((cls, name, ours))
+    def forget_clients(self) -> None:
+        """Records the calls of no single client any more."""
+        self._clients.clear()
 
     # --- The replacements ----------------------------------------------------------------------------------------
 
@@ -193,6 +157,8 @@ class Patch:
                 stream=bool(kwargs.get("stream")),
                 attributes=dict(server),
             )
+            call.patch = self
+            under_way.begun()
             if not adoption.sdk_will_trace(client):
                 call.start(adoption.outer_span(endpoint.operation))
             hooks.count("calls")

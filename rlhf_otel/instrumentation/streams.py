@@ -57,6 +57,8 @@ async def observe_async(call: Call, source: AsyncIterator[Any]) -> AsyncIterator
             yield chunk
     except GeneratorExit:
         call.finish("abandoned")
+        if (close := getattr(source, "aclose", None)) is not None:
+            await close()  # no count of references closes an asynchronous generator
         raise
     except BaseException as error:
         call.fail(error)

@@ -66,3 +66,25 @@ class nothing:  # noqa: N801 - used as a statement
         if self._token is not None:
             with contextlib.suppress(ValueError):
                 current.reset(self._token)
+
+
+class Gateway:
+    """A call of a library that may hand it on to another one that is patched as well, whose call it then is."""
+
+    __slots__ = ("handed_on",)
+
+    def __init__(self) -> None:
+        self.handed_on = False
+
+    def enter(self) -> Entered:
+        """From here on, calls that begin are this one, handed on; to be restored by `leave`."""
+        return [(_gateway.reset, _gateway.set(self))]
+
+
+_gateway: ContextVar[Gateway | None] = ContextVar("rlhf_otel_gateway", default=None)
+
+
+def begun() -> None:
+    """Says that a call has begun, to the gateway that it came through if there is one."""
+    if (gateway := _gateway.get()) is not None:
+        gateway.handed_on = True

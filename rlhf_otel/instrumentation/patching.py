@@ -1,0 +1,101 @@
+"""What the two kinds of patch point share: a library's version, what was replaced in it, and for whom."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from rlhf_otel import hooks
+from rlhf_otel.instrumentation import providers
+
+_MARK = "_rlhf_otel_original"
+
+
+class Library(Protocol):
+    """What every provider says of its library."""
+
+    package: str
+    """How it is imported."""
+    versions: tuple[int, int]
+    """The lowest and the highest major version that is supported."""
+
+
+class Patch:
+    """One library, patched: whose calls are recorded, where to, and how to put everything back."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self.telemetry: hooks.Telemetry | None = None
+        self.everywhere = False
+        self._replaced: list[tuple[Any, str, Any]] = []
+
+    # --- What a kind of patch point does itself ---------------------------------------------------------------------
+
+    def replace_methods(self) -> None:
+        """Replaces what has to be replaced, by `_replace`."""
+        raise NotImplementedError
+
+    def add(self, client: Any) -> None:
+        """Records the calls of this one client."""
+        raise NotImplementedError
+
+    def forget_clients(self) -> None:
+        """Records the calls of no single client any more."""
+        raise NotImplementedError
+
+    # --- On and off -------------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> str:
+        """The installed version, by the library's word or its distribution's; empty where neither tells."""
+        said = getattr(sys.modules.get(self._library.package), "__version__", None)
+        if isinstance(said, str):
+            return said
+        try:
+            return importlib.metadata.version(providers.distribution(self._library.package))
+        except importlib.metadata.PackageNotFoundError:
+            return ""
+
+    @property
+    def unsupported(self) -> str | None:
+        """Why the installed version is not patched; None where it is supported."""
+        major, (low, high) = self.version.partition(".")[0], self._library.versions
+        if major.isdigit() and low <= int(major) <= high:
+            return None
+        return f"{self._library.package} {self.version} is not recorded: majors {low} to {high} are supported"
+
+    @property
+    def supported(self) -> bool:
+        """Whether the installed version is one that we know."""
+        return self.unsupported is None
+
+    def apply(self) -> None:
+        """Patches the library, which has been imported."""
+        if not self._replaced:
+            self.replace_methods()
+
+    def undo(self) -> None:
+        """Puts the library's own methods back; where somebody has wrapped ours since, it lets calls through."""
+        self.everywhere = False
+        self.forget_clients()
+        for owner, name, ours in reversed(self._replaced):
+            if vars(owner).get(name) is ours:
+                setattr(owner, name, _function(ours).__dict__[_MARK])
+        self._replaced.clear()
+
+    def _replace(self, owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
+        """Puts `wrap(original)` in the place of an attribute that `owner` itself has."""
+        original = vars(owner).get(name)
+        if original is None:
+            return
+        ours = wrap(original)
+        _function(ours).__dict__[_MARK] = original
+        setattr(owner, name, ours)
+        self._replaced.append((owner, name, ours))
+
+
+def _function(value: Any) -> Any:
+    """The function that a property, a static or a class method is made of; any other value itself."""
+    return value.fget if isinstance(value, property) else getattr(value, "__func__", value)
