@@ -102,6 +102,13 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in (part.strip() for part in text.split(",")) if word)
 
 
+def _names(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in _words(text)]
+    if any(not key.strip() or not name.strip() for key, _, name in pairs):
+        raise ValueError(text)
+    return {key.strip().lower(): name.strip() for key, _, name in pairs}
+
+
 CAPTURE_MODES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
 
 
@@ -134,6 +141,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Replace provider keys and e-mail addresses before anything is stored or sent."),
     Setting("providers", "RLHF_OTEL_PROVIDERS", ("all",), _words, "names with commas, or all",
             "Which client libraries to instrument."),
+    Setting("provider_names", "RLHF_OTEL_PROVIDER_NAMES", None, _names, "host=name,host=name",
+            "What services are called, by host or host:port; * stands for anything. It beats what we know of a host."),
     Setting("metric_names", "RLHF_OTEL_METRIC_NAMES", "current", _word("current", "next"), "current or next",
             "Which generation of the conventions' metric names to write."),
     Setting("feedback_labels", "RLHF_OTEL_FEEDBACK_LABELS", ("user_feedback", "pass", "fail"), _words,

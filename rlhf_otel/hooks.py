@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -80,6 +80,9 @@ enabled: bool = True
 
 strict: bool = False
 """Whether our own faults are raised instead of logged. For tests only."""
+
+provider_names: Mapping[str, str] = {}
+"""What the user calls services, by their host: the setting `provider_names`."""
 
 locate: Callable[[str], Handle | None] | None = None
 """Finds the handle of a span id that this process did not make; set where a store can be asked."""

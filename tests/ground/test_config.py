@@ -24,6 +24,13 @@ CASES = {
     "sample_rate": ("0.25", 0.25, 0.5, 0.5, ["1.1", "-0.1", "nan", "half"]),
     "redact": ("off", False, True, True, ["strict"]),
     "providers": ("openai, anthropic", ("openai", "anthropic"), ["openai"], ("openai",), []),
+    "provider_names": (
+        "GPU:8000=vllm, *.x = y",
+        {"gpu:8000": "vllm", "*.x": "y"},
+        {"gpu": "vllm"},
+        {"gpu": "vllm"},
+        ["gpu", "=x"],
+    ),
     "metric_names": ("NEXT", "next", "current", "current", ["old"]),
     "feedback_labels": ("a, b,", ("a", "b"), ["c"], ("c",), []),
     "exit_timeout": ("1.5", 1.5, 2, 2.0, ["0", "-1", "inf", "nan", "soon"]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import sys
 from contextlib import contextmanager
 
 import anthropic
@@ -15,6 +14,8 @@ import pytest
 from rlhf_otel import config, handles, hooks, instrumentation
 from rlhf_otel.export import setup
 from rlhf_otel.testing import FakeLLM, capture
+
+from .routing import http_library
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +73,7 @@ def _made(server, loop, connections):
     for sdk, url in ((openai, server.openai_url), (anthropic, server.anthropic_url)):
         options = {"base_url": url, "api_key": "k", "max_retries": 0}
         sync, asynchronous = CLASSES[sdk]
-        limits = _http_library(sdk).Limits(max_connections=connections)
+        limits = http_library(sdk.__name__).Limits(max_connections=connections)
         made[sdk.__name__, "sync"] = sync(**options, http_client=sdk.DefaultHttpxClient(limits=limits))
         made[sdk.__name__, "async"] = asynchronous(**options, http_client=sdk.DefaultAsyncHttpxClient(limits=limits))
     yield made
@@ -84,11 +85,6 @@ def _made(server, loop, connections):
 
 
 CLASSES = {openai: (openai.OpenAI, openai.AsyncOpenAI), anthropic: (anthropic.Anthropic, anthropic.AsyncAnthropic)}
-
-
-def _http_library(sdk):
-    """httpx, or httpx2 where the SDK is new enough."""
-    return sys.modules[sdk.DefaultHttpxClient.__mro__[-2].__module__.partition(".")[0]]
 
 
 @pytest.fixture

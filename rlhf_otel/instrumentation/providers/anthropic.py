@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import member, plain
+from rlhf_otel.instrumentation.providers.hosts import ANTHROPIC_CLIENTS, provider_name
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call, Endpoint
@@ -23,7 +24,6 @@ _PARAMETERS = {
     "top_p": semconv.REQUEST_TOP_P,
     "top_k": semconv.REQUEST_TOP_K,
 }
-_CLIENTS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azure.ai.inference"}
 
 _DELTA_FIELDS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 """Kind of delta -> the field of it that carries the piece."""
@@ -217,12 +217,8 @@ class Anthropic:
         return self._endpoints.get(path.partition("?")[0]) if method == "POST" else None
 
     def name_of(self, client: Any) -> str:
-        """By the class of the client: the cloud that it goes through, or anthropic itself."""
-        name = type(client).__name__
-        for cloud, known_as in _CLIENTS.items():
-            if cloud in name:
-                return known_as
-        return "anthropic"
+        """By the class of the client, then by the host it talks to; a host that is not known counts as anthropic."""
+        return provider_name(client, self.package, ANTHROPIC_CLIENTS)
 
 
 provider = Anthropic()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import member
+from rlhf_otel.instrumentation.providers.hosts import OPENAI_CLIENTS, provider_name
 from rlhf_otel.instrumentation.providers.openai_responses import Responses
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ PARAMETERS = {
     "reasoning_effort": semconv.REQUEST_REASONING_LEVEL,
     "dimensions": semconv.EMBEDDINGS_DIMENSION_COUNT,
 }
-HOSTS = {
-    "api.openai.com": "openai", "api.deepseek.com": "deepseek", "api.groq.com": "groq", "api.mistral.ai": "mistral_ai",
-    "api.x.ai": "x_ai", "api.perplexity.ai": "perplexity", "api.moonshot.ai": "moonshot_ai",
-}  # fmt: skip
-AZURE_SUFFIXES = (".openai.azure.com", ".azure-api.net", ".cognitiveservices.azure.com")
 
 
 class _Plain:
@@ -338,10 +334,7 @@ class OpenAI:
 
     def name_of(self, client: Any) -> str:
         """By the class of the client, then by the host it talks to; a host that is not known counts as openai."""
-        host = client.base_url.host
-        if "Azure" in type(client).__name__ or host.endswith(AZURE_SUFFIXES):
-            return "azure.ai.openai"
-        return HOSTS.get(host, "openai")
+        return provider_name(client, self.package, OPENAI_CLIENTS)
 
 
 provider = OpenAI()
