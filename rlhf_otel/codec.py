@@ -1,4 +1,4 @@
-"""Interactions and feedback to and from the attributes that carry them, and to the JSON that people read.
+"""Interactions and feedback to and from the attributes that carry them.
 
 Each direction is written once, beside its inverse: what the one writes, the other reads back.
 """
@@ -9,7 +9,6 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
-from datetime import datetime, timezone
 from typing import Any, cast
 
 from rlhf_otel import semconv as s
@@ -28,6 +27,7 @@ _INTERACTION_FIELDS: Mapping[str, str] = {
     "time_to_first_chunk_s": s.RESPONSE_TIME_TO_FIRST_CHUNK,
     "time_to_first_token_s": s.TIME_TO_FIRST_TOKEN,
     "time_to_first_reasoning_s": s.TIME_TO_FIRST_REASONING,
+    "time_to_headers_s": s.TIME_TO_HEADERS,
     "input_tokens": s.USAGE_INPUT_TOKENS,
     "output_tokens": s.USAGE_OUTPUT_TOKENS,
     "cached_tokens": s.USAGE_CACHE_READ_INPUT_TOKENS,
@@ -38,6 +38,13 @@ _INTERACTION_FIELDS: Mapping[str, str] = {
     "anonymous_user": s.ENDUSER_PSEUDO_ID,
     "message_id": s.MESSAGE_ID,
     "consent": s.CONSENT,
+}
+# Property of the record -> name on the wire: what readers of the record work out anew.
+_DERIVED: Mapping[str, str] = {
+    "tokens_per_second": s.OUTPUT_TOKENS_PER_SECOND,
+    "network_time_s": s.NETWORK_TIME,
+    "stream_duration_s": s.STREAM_DURATION,
+    "cache_hit_ratio": s.CACHE_HIT_RATIO,
 }
 _CONTENT_FIELDS: Mapping[str, str] = {
     "system": s.SYSTEM_INSTRUCTIONS,
@@ -82,7 +89,7 @@ def interaction_attributes(interaction: Interaction) -> Attributes:
     """The span attributes of `interaction`, as flat values that OpenTelemetry accepts."""
     i = interaction
     attributes: Attributes = {s.OPERATION_NAME: i.operation, s.PROVIDER_NAME: i.provider}
-    for name, key in _INTERACTION_FIELDS.items():
+    for name, key in (*_INTERACTION_FIELDS.items(), *_DERIVED.items()):
         value = getattr(i, name)
         if value is not None:
             attributes[key] = value
@@ -94,8 +101,6 @@ def interaction_attributes(interaction: Interaction) -> Attributes:
         attributes[s.RESPONSE_FINISH_REASONS] = list(i.finish_reasons)
     if i.retries:
         attributes[s.HTTP_RESEND_COUNT] = i.retries
-    if (rate := i.tokens_per_second) is not None:
-        attributes[s.OUTPUT_TOKENS_PER_SECOND] = rate
     if i.session is not None:
         attributes[s.SESSION_ID] = attributes[s.CONVERSATION_ID] = i.session
     if i.variant is not None:
@@ -119,7 +124,8 @@ def interaction_from_attributes(attributes: Mapping[str, Any], **envelope: Any) 
     fields: dict[str, Any] = {name: rest.pop(key) for name, key in _INTERACTION_FIELDS.items() if key in rest}
     for name, key in _CONTENT_FIELDS.items():
         fields[name] = _content(rest.pop(key)) if key in rest else None
-    rest.pop(s.OUTPUT_TOKENS_PER_SECOND, None)
+    for key in _DERIVED.values():
+        rest.pop(key, None)
     conversation = rest.pop(s.CONVERSATION_ID, None)
     fields["session"] = rest.pop(s.SESSION_ID, conversation)
     variant = rest.pop(s.FEATURE_FLAG_VARIANT, None)
@@ -263,78 +269,6 @@ def prompt_text(interaction: Interaction) -> str:
 def response_text(interaction: Interaction) -> str:
     """The text of the (first) answer."""
     return text_of((interaction.output or ())[:1])
-
-
-def feedback_json(f: Feedback) -> dict[str, Any]:
-    """`f` as `show --json` prints it: the value as given, the score on a scale of 0 to 1."""
-    shown: dict[str, Any] = {
-        "id": f.id,
-        "name": f.name,
-        "kind": f.kind,
-        "value": f.value,
-        "score": f.score,
-        "label": f.label,
-        "comment": f.comment,
-        "rater": f.rater,
-        "source": f.source,
-        "time": iso(f.time_ns),
-        "metadata": dict(f.metadata),
-    }
-    optional = ("scale", "correction", "signal", "step", "range", "chosen", "rejected", "margin", "position", "ranking")
-    shown.update((name, value) for name in optional if (value := getattr(f, name)) not in (None, ()))
-    target = ("trace_id", "span_id", "response_id", "message_id", "session")
-    shown["target"] = {name: value for name in target if (value := getattr(f, name))}
-    return shown
-
-
-def interaction_json(i: Interaction, feedback: Sequence[Feedback] = ()) -> dict[str, Any]:
-    """`i` with the feedback on it as `traces --json` and `show --json` print it."""
-    plain = ("parent_span_id", "name", "operation", "provider", "request_model", "response_model", "response_id",
-             "session", "user", "stream", "stream_end", "stream_chunks", "stream_max_gap_s",
-             "time_to_first_chunk_s", "time_to_first_reasoning_s", "tokens_per_second", "input_tokens", "output_tokens",
-             "cached_tokens", "cache_write_tokens", "reasoning_tokens", "usage_estimated", "retries", "status",
-             "error_type", "error_message", "message_id", "variant", "consent")  # fmt: skip
-    return {
-        "span_id": i.span_id,
-        "trace_id": i.trace_id,
-        "start": iso(i.start_ns),
-        "duration_s": i.duration_s,
-        "ttft_s": i.time_to_first_token_s,
-        **{name: getattr(i, name) for name in plain},
-        "status": outcome(i),
-        "finish_reasons": list(i.finish_reasons),
-        "context": dict(i.context),
-        "implicit_score": mean_score(f for f in feedback if f.kind == "signal"),
-        "explicit_score": mean_score(f for f in feedback if f.kind in ("binary", "rating", "score", "categorical")),
-        "system": list(i.system or ()),
-        "messages": list(i.input or ()),
-        "output": list(i.output or ()),
-        "tools": list(i.tools or ()),
-        "prompt_text": prompt_text(i),
-        "response_text": response_text(i),
-        "feedback": [feedback_json(f) for f in feedback],
-        "attributes": dict(i.attributes),
-        "resource": dict(i.resource),
-    }
-
-
-def outcome(i: Interaction) -> str:
-    """ok for a call that was answered, error for one that failed; unset where the application stopped listening."""
-    answered = i.status == "unset" and i.error_type is None and i.stream_end in (None, "completed")
-    return "ok" if answered else i.status
-
-
-def mean_score(feedback: Iterable[Feedback]) -> float | None:
-    """The mean of the scores on a scale of 0 to 1; None where nothing has one."""
-    scores = [score for f in feedback if (score := f.score) is not None]
-    return sum(scores) / len(scores) if scores else None
-
-
-def iso(time_ns: int) -> str:
-    """`time_ns` as ISO 8601 in UTC with microseconds."""
-    seconds, rest = divmod(time_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=rest // 1000)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def flat(value: Any) -> Any:

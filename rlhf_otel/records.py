@@ -6,9 +6,12 @@ Times are nanoseconds since the epoch, durations seconds, ids lower-case hex wit
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
+
+from rlhf_otel import semconv
 
 StreamEnd = Literal["completed", "abandoned", "cancelled", "error"]
 Status = Literal["unset", "ok", "error"]
@@ -91,6 +94,7 @@ class Interaction:
     time_to_first_chunk_s: float | None = None
     time_to_first_token_s: float | None = None
     time_to_first_reasoning_s: float | None = None
+    time_to_headers_s: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
@@ -131,6 +135,41 @@ class Interaction:
             return None
         seconds = self.duration_s - self.time_to_first_token_s
         return self.output_tokens / seconds if seconds > 0 else None
+
+    @property
+    def stream_duration_s(self) -> float | None:
+        """From the first chunk of a stream to its end; None without a chunk."""
+        if not self.stream or self.time_to_first_chunk_s is None:
+            return None
+        return max(0.0, self.duration_s - self.time_to_first_chunk_s)
+
+    @property
+    def processing_time_s(self) -> float | None:
+        """How long the provider says that it worked before it answered; None where it does not say."""
+        for name in semconv.PROCESSING_TIME_HEADERS:
+            told = self.attributes.get(name)
+            with contextlib.suppress(TypeError, ValueError, LookupError):
+                seconds = float(told if isinstance(told, str) else told[0]) / 1000  # type: ignore[index]
+                if 0 <= seconds < float("inf"):
+                    return seconds
+        return None
+
+    @property
+    def network_time_s(self) -> float | None:
+        """What of the wait for the response's headers the provider did not spend; None where it reports no time.
+
+        Of an answer in one piece the client sees the headers when it has the body, whose way is then part of it.
+        """
+        if self.time_to_headers_s is None or (processing := self.processing_time_s) is None:
+            return None
+        return max(0.0, self.time_to_headers_s - processing)
+
+    @property
+    def cache_hit_ratio(self) -> float | None:
+        """The share of the input that came from the provider's cache; None where it does not report that."""
+        if self.cached_tokens is None or not self.input_tokens:
+            return None
+        return self.cached_tokens / self.input_tokens
 
     @property
     def handle(self) -> Handle:

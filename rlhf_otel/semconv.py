@@ -55,6 +55,11 @@ ERROR_TYPE: Final = "error.type"
 HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
 HTTP_RESEND_COUNT: Final = "http.request.resend_count"
 HTTP_RESPONSE_HEADER: Final = "http.response.header."
+PROCESSING_TIME_HEADERS: Final = (
+    "http.response.header.openai-processing-ms",
+    "http.response.header.x-envoy-upstream-service-time",
+)
+"""Where providers tell how many milliseconds they took, the most exact first."""
 SESSION_ID: Final = "session.id"
 ENDUSER_ID: Final = "enduser.id"
 ENDUSER_PSEUDO_ID: Final = "enduser.pseudo.id"
@@ -64,10 +69,14 @@ SERVICE_NAME: Final = "service.name"
 # --- What the conventions have no name for ------------------------------------------------------------------------
 TIME_TO_FIRST_TOKEN: Final = "rlhf.response.time_to_first_token"
 TIME_TO_FIRST_REASONING: Final = "rlhf.response.time_to_first_reasoning"
+TIME_TO_HEADERS: Final = "rlhf.response.time_to_headers"
+NETWORK_TIME: Final = "rlhf.response.network_time"
 OUTPUT_TOKENS_PER_SECOND: Final = "rlhf.response.output_tokens_per_second"
 STREAM_END: Final = "rlhf.stream.end"
 STREAM_CHUNKS: Final = "rlhf.stream.chunks"
 STREAM_MAX_GAP: Final = "rlhf.stream.max_gap"
+STREAM_DURATION: Final = "rlhf.stream.duration"
+CACHE_HIT_RATIO: Final = "rlhf.usage.cache_hit_ratio"
 USAGE_ESTIMATED: Final = "rlhf.usage.estimated"
 MESSAGE_ID: Final = "rlhf.message.id"
 VARIANT: Final = "rlhf.variant"

@@ -276,7 +276,7 @@ def _try_out(path: str) -> None:
 
 
 def _list_pending(store: str | None, as_json: bool) -> None:
-    from rlhf_otel.codec import feedback_json
+    from rlhf_otel.views import feedback_json
 
     with reading(store) as opened:
         waiting = opened.pending()

@@ -60,7 +60,7 @@ def command(span_id: str, as_json: bool, store: str | None) -> None:
         current = opened.feedback_on([interaction])[interaction.span_id]
         history = opened.history(interaction)
     if as_json:
-        from rlhf_otel.codec import interaction_json
+        from rlhf_otel.views import interaction_json
 
         print_json(interaction_json(interaction, current))
     else:
@@ -141,11 +141,14 @@ def _timing(one: Interaction) -> str:
 
     figures = (
         ("total", marks.seconds(one.duration_s)),
+        ("headers after", marks.seconds(one.time_to_headers_s)),
+        ("of that network", marks.seconds(one.network_time_s)),
         ("first token after", marks.seconds(one.time_to_first_token_s)),
         ("first reasoning after", marks.seconds(one.time_to_first_reasoning_s)),
         ("", marks.rate(one.tokens_per_second)),
         ("", marks.count(one.stream_chunks, "chunks")),
         ("longest wait", marks.seconds(one.stream_max_gap_s)),
+        ("streamed for", marks.seconds(one.stream_duration_s)),
     )
     return ", ".join(f"{name} {value}".strip() for name, value in figures if value)
 

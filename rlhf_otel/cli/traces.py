@@ -123,7 +123,7 @@ def _typed(name: str, value: Any) -> str:
 
 
 def _print_as_json(found: Sequence[Interaction], feedback: Mapping[str, Sequence[Feedback]], lines: bool) -> None:
-    from rlhf_otel.codec import interaction_json
+    from rlhf_otel.views import interaction_json
 
     rows = (interaction_json(one, feedback.get(one.span_id, ())) for one in found)
     if lines:

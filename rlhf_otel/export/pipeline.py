@@ -124,7 +124,7 @@ _FIGURES = ("gen_ai.request.", "gen_ai.usage.", "gen_ai.embeddings.", "http.", "
 _WORDS = frozenset(
     {semconv.OUTPUT_TYPE, semconv.OPENAI_API_TYPE, semconv.OPENAI_REQUEST_SERVICE_TIER,
      semconv.OPENAI_RESPONSE_SERVICE_TIER, semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, semconv.SERVER_ADDRESS,
-     semconv.REQUEST_REASONING_LEVEL}
+     semconv.REQUEST_REASONING_LEVEL, *semconv.PROCESSING_TIME_HEADERS}
 )  # fmt: skip
 """Attributes of which text is kept as well."""
 
@@ -146,6 +146,6 @@ def without_content(interaction: Interaction) -> Interaction:
 
 
 def _is_figure(key: str, value: Any) -> bool:
-    if isinstance(value, str):
+    if isinstance(value, str) or key in semconv.PROCESSING_TIME_HEADERS:
         return key in _WORDS
     return isinstance(value, bool | int | float) and key.startswith(_FIGURES)

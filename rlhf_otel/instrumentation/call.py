@@ -68,11 +68,11 @@ class Call:
     """A call under way. The public fields are the ones that readers set; see `Interaction` for what they mean."""
 
     __slots__ = (
-        "__weakref__", "_adopted", "_body", "_context", "_end_ns", "_first_reasoning", "_open", "_started",
+        "__weakref__", "_adopted", "_asked", "_body", "_context", "_end_ns", "_first_reasoning", "_open", "_started",
         "attributes", "cache_write_tokens", "cached_tokens", "complete", "end", "endpoint", "error", "failure",
-        "finish_reasons", "first_token", "handle", "input", "input_tokens", "output", "output_tokens", "patch",
-        "provider", "reasoning_tokens", "request_model", "response_id", "response_model", "retries", "span", "stamps",
-        "start_ns", "state", "status_code", "stream", "system", "telemetry", "tools",
+        "finish_reasons", "first_token", "handle", "headers_at", "input", "input_tokens", "output", "output_tokens",
+        "patch", "provider", "reasoning_tokens", "request_model", "response_id", "response_model", "retries", "span",
+        "stamps", "start_ns", "state", "status_code", "stream", "system", "telemetry", "tools",
     )  # fmt: skip
 
     def __init__(
@@ -93,7 +93,8 @@ class Call:
         self.stream = stream
         self.attributes: dict[str, Any] = attributes or {}
         self.start_ns = time.time_ns()
-        self._started = _clock()
+        self._started = self._asked = _clock()
+        self.headers_at = 0
         self._context = app_context.current_context()
         self._end_ns = 0
         self._adopted: _HeldEnd | None = None
@@ -153,6 +154,8 @@ class Call:
 
     def sent(self, body: bytes) -> None:
         """Keeps the request's body as it goes over the wire: nothing that the application changes later reaches it."""
+        if self._body is not None:
+            self._asked = _clock()  # again: what the client waited before was not for this response
         self._body = body
 
     def asked(self, arguments: Mapping[str, Any]) -> None:
@@ -296,6 +299,7 @@ class Call:
             time_to_first_chunk_s=self._since(self.stamps[0]) if self.stamps else None,
             time_to_first_token_s=self._since(self.first_token),
             time_to_first_reasoning_s=self._since(self._first_reasoning),
+            time_to_headers_s=(self.headers_at - self._asked) / 1e9 if self.headers_at else None,
             input_tokens=self.input_tokens, output_tokens=self.output_tokens, cached_tokens=self.cached_tokens,
             cache_write_tokens=self.cache_write_tokens, reasoning_tokens=self.reasoning_tokens,
             finish_reasons=self.finish_reasons, retries=self.retries,

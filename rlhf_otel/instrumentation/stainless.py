@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,9 +25,9 @@ from rlhf_otel.instrumentation.streams import Watch, observe, observe_async, wat
 if TYPE_CHECKING:
     from types import ModuleType
 
-_KEPT_HEADERS = {
-    name.encode(): semconv.HTTP_RESPONSE_HEADER + name
-    for name in ("x-request-id", "request-id", "openai-processing-ms", "anthropic-processing-ms")
+_clock = time.perf_counter_ns
+_KEPT_HEADERS = {name.encode(): semconv.HTTP_RESPONSE_HEADER + name for name in ("x-request-id", "request-id")} | {
+    name.removeprefix(semconv.HTTP_RESPONSE_HEADER).encode(): name for name in semconv.PROCESSING_TIME_HEADERS
 }
 """Header, as the transport gives it -> attribute."""
 
@@ -233,6 +234,7 @@ def _tracer_property(original: property) -> property:
 
 def _note_response(call: Call, response: Any, retries: int | None) -> None:
     """Keeps what a parsed response no longer has: headers, retries; and watches a body that is still to be read."""
+    call.headers_at = _clock()
     _note_headers(call, response.headers)
     call.retries = retries or 0
     if not hasattr(response, "_content"):

@@ -43,7 +43,7 @@ _TYPES: Final[Mapping[str, type]] = {
     **dict.fromkeys(_INTEGERS, int),
     **dict.fromkeys(_REALS, float),
 }
-_REST: Final = ("error_message", "context", "attributes")
+_REST: Final = ("error_message", "context", "attributes", "time_to_headers_s")
 _SHARED: Final = (
     "name", "operation", "provider", "request_model", "response_model", "variant", "consent", "status", "error_type",
     "stream_end", *_FLAGS,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlhf_otel import codec
+from rlhf_otel import codec, views
 from rlhf_otel.records import FEEDBACK_KINDS, Feedback, Interaction
 
 relaxed = settings(deadline=None, max_examples=60)
@@ -197,7 +197,7 @@ def test_halves_of_characters_are_mended(broken, mended):
 @given(interactions)
 def test_the_json_for_people(i):
     """What `show --json` prints is JSON with the documented names."""
-    shown = json.loads(json.dumps(codec.interaction_json(i)))
+    shown = json.loads(json.dumps(views.interaction_json(i)))
     assert {
         "span_id", "trace_id", "start", "duration_s", "operation", "provider", "request_model", "response_model",
         "response_id", "session", "stream", "stream_end", "ttft_s", "tokens_per_second", "input_tokens",
@@ -215,5 +215,5 @@ def test_scores_are_averaged_by_their_kind():
         Feedback(kind="signal", value=0.2, **made), Feedback(kind="categorical", value="good", label="good", **made),
     ]  # fmt: skip
     i = Interaction(trace_id="", span_id="", start_ns=0, end_ns=0)
-    shown = codec.interaction_json(i, given_)
+    shown = views.interaction_json(i, given_)
     assert (shown["explicit_score"], shown["implicit_score"]) == (0.75, 0.2)

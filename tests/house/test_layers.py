@@ -16,6 +16,7 @@ FLOORS = {
             "semconv",
             "records",
             "codec",
+            "views",
             "hooks",
             "config",
             "app_context",

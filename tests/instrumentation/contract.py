@@ -23,7 +23,11 @@ TIMES = (
     "rlhf.response.time_to_first_reasoning",
     "rlhf.response.output_tokens_per_second",
     "rlhf.stream.max_gap",
+    "rlhf.stream.duration",
 )
+"""What streams have."""
+WAITS = ("rlhf.response.time_to_headers", "rlhf.response.network_time")
+"""What every call has. Exact figures are in `test_exact`."""
 CONTENT = {
     "input": "gen_ai.input.messages",
     "output": "gen_ai.output.messages",
@@ -111,12 +115,12 @@ class Case:
 
 _STREAMING = ("stream", "stream_with", "raw_stream", "streaming_stream", "streaming_lines", "streaming_bytes",
               "helper", "helper_text", "helper_final", "helper_until_done")  # fmt: skip
-_VOLATILE = ("server.port", "enduser.pseudo.id")
+_VOLATILE = ("server.port", "enduser.pseudo.id", "rlhf.usage.cache_hit_ratio", *TIMES, *WAITS)
 
 
 def decoded(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """A span's attributes, content decoded, without times and what no literal can know."""
-    kept = {k: list(v) if isinstance(v, tuple) else v for k, v in attributes.items() if k not in (*TIMES, *_VOLATILE)}
+    kept = {k: list(v) if isinstance(v, tuple) else v for k, v in attributes.items() if k not in _VOLATILE}
     for key in CONTENT.values():
         if key in kept:
             assert isinstance(kept[key], str), f"{key} is JSON text"
@@ -125,8 +129,9 @@ def decoded(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_times(case: Case, span: Any) -> None:
-    """The times of a stream are there, in order, and nothing else has any."""
+    """The times of a stream are there, in order, and nothing else has any but the wait for the headers."""
     a = span.attributes
+    assert 0 <= a["rlhf.response.time_to_headers"] <= (span.end_time - span.start_time) / 1e9
     if not case.streams:
         assert [key for key in TIMES if key in a] == []
         return

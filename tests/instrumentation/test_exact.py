@@ -1,0 +1,177 @@
+"""The figures of a span, to the nanosecond and the token: the tests move the clock themselves.
+
+Nothing here measures how fast the machine is. The clock stands still but for what the script says, so that the time of
+each event tells which event it was.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from rlhf_otel.testing import FixedClock, Reply, ToolCall, Usage
+
+from .shapes import each, entered, find, settle
+
+MESSAGES = [{"role": "user", "content": "?"}]
+PATHS = {
+    "chat.completions.create": ("openai", {"model": "m", "messages": MESSAGES}),
+    "responses.create": ("openai", {"model": "m", "input": "?"}),
+    "messages.create": ("anthropic", {"model": "m", "messages": MESSAGES, "max_tokens": 9}),
+}
+each_path = pytest.mark.parametrize("path", PATHS)
+each_kind = pytest.mark.parametrize("kind", ["sync", "async"])
+
+
+@pytest.fixture
+def clock(monkeypatch, captured):
+    """The engine's clock, which stands still until it is moved on."""
+    made = FixedClock(step_ns=0)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("rlhf_otel.instrumentation") and hasattr(module, "_clock"):
+            monkeypatch.setattr(module, "_clock", made.time_ns)
+    return made
+
+
+@pytest.fixture
+def ask(llm, clients, run, captured, clock):
+    """Asks once: the headers take 3 seconds, each chunk 1; the chunks, the times at which they came, and the span."""
+
+    def asked(path, kind, reply, *, stream=True, way=None):
+        sdk, arguments = PATHS[path]
+
+        def answer(_):
+            clock.advance(3)
+            return reply
+
+        async def use():
+            method = find(clients[sdk, kind], way or path)
+            if not stream:
+                return await settle(method(**arguments))
+            seen = []
+            async with entered(await settle(method(**arguments, stream=True))) as items:
+                source = each(items)
+                while True:
+                    clock.advance(1)
+                    try:
+                        item = await source.__anext__()
+                    except StopAsyncIteration:
+                        return seen
+                    seen.append(item)
+
+        llm.responder = answer
+        try:
+            seen = run(kind, use())
+        finally:
+            llm.responder = None
+        (span,) = captured.spans
+        return seen, span.attributes, (span.end_time - span.start_time) / 1e9
+
+    return asked
+
+
+def place(chunks, words):
+    """When the first chunk that says `words` was handed out."""
+    return next(3 + number for number, chunk in enumerate(chunks, start=1) if words in repr(chunk))
+
+
+@each_kind
+@each_path
+def test_every_time_belongs_to_its_chunk(path, kind, ask) -> None:
+    """First chunk, first reasoning and first token are the times of the very chunks that carry them first."""
+    reply = Reply(reasoning="well then", chunks=["Lisb", "on."], usage=Usage(input=40, output=20))
+    chunks, a, duration = ask(path, kind, reply)
+    assert len(chunks) == a["rlhf.stream.chunks"]
+    assert a["gen_ai.response.time_to_first_chunk"] == 4
+    assert a["rlhf.response.time_to_first_reasoning"] == place(chunks, "well")
+    assert a["rlhf.response.time_to_first_token"] == place(chunks, "Lisb")
+    assert 4 < place(chunks, "well") < place(chunks, "Lisb")
+    assert duration == 3 + len(chunks) + 1
+    assert a["rlhf.stream.duration"] == duration - 4
+    assert a["rlhf.stream.max_gap"] == 1
+
+
+@each_kind
+@pytest.mark.parametrize("path", ["chat.completions.create", "messages.create"])
+def test_the_arguments_of_a_tool_are_tokens(path, kind, ask) -> None:
+    """A call of a tool begins with its name, which is none; the first piece of its arguments is the first token."""
+    chunks, a, _ = ask(path, kind, Reply(tool_calls=[ToolCall("find", '{"a": 1}')]))
+    assert a["rlhf.response.time_to_first_token"] > place(chunks, "find")
+    assert "rlhf.response.time_to_first_reasoning" not in a
+
+
+@each_kind
+@each_path
+def test_the_rate_is_output_over_the_time_since_the_first_token(path, kind, ask) -> None:
+    """Tokens per second come from the reported usage; without one there is no rate."""
+    _, a, duration = ask(path, kind, Reply(chunks=["Lisb", "on."], usage=Usage(input=40, output=20)))
+    if path == "chat.completions.create":  # reports usage only where it is asked to
+        assert "rlhf.response.output_tokens_per_second" not in a
+    else:
+        first = a["rlhf.response.time_to_first_token"]
+        assert a["rlhf.response.output_tokens_per_second"] == 20 / (duration - first)
+
+
+@each_kind
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_network_takes_what_the_provider_does_not(stream, kind, ask) -> None:
+    """The wait for the headers, less the time that the provider says it worked."""
+    reply = Reply(headers={"openai-processing-ms": "1250"})
+    _, a, _ = ask("chat.completions.create", kind, reply, stream=stream)
+    assert a["rlhf.response.time_to_headers"] == 3
+    assert a["rlhf.response.network_time"] == 1.75
+
+
+@pytest.mark.parametrize(
+    ("headers", "network"),
+    [
+        ({"x-envoy-upstream-service-time": "500"}, 2.5),
+        ({"x-envoy-upstream-service-time": "9000"}, 0),
+        ({"x-envoy-upstream-service-time": "soon"}, None),
+        ({"x-envoy-upstream-service-time": "-1"}, None),
+        ({"x-envoy-upstream-service-time": "nan"}, None),
+        ({}, None),
+    ],
+)
+def test_only_a_reported_time_is_taken_off(headers, network, ask) -> None:
+    """Where the provider reports no time, or none that makes sense, there is no network time."""
+    _, a, _ = ask("messages.create", "sync", Reply(headers=headers), stream=False)
+    assert a["rlhf.response.time_to_headers"] == 3
+    assert a.get("rlhf.response.network_time") == network
+
+
+def test_a_retry_begins_the_wait_anew(llm, clients, clock, captured) -> None:
+    """What the client waited between attempts is in the length of the call, and not in the wait for the headers."""
+    busy = Reply(status=429, error="busy", headers={"retry-after-ms": "1"})
+    answers = iter([busy, Reply(headers={"openai-processing-ms": "1000"})])
+
+    def answer(_):
+        clock.advance(3)
+        return next(answers)
+
+    llm.responder = answer
+    try:
+        clients["openai", "sync"].with_options(max_retries=1).chat.completions.create(model="m", messages=MESSAGES)
+    finally:
+        llm.responder = None
+    (span,) = captured.spans
+    assert (span.end_time - span.start_time) / 1e9 == 6
+    assert span.attributes["rlhf.response.time_to_headers"] == 3
+    assert span.attributes["rlhf.response.network_time"] == 2
+    assert span.attributes["http.request.resend_count"] == 1
+
+
+# --- Tokens -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_totals_include_what_was_cached_and_thought(path, ask) -> None:
+    """OpenAI counts cached tokens within its input, Anthropic beside it: the total is the total in both."""
+    usage = Usage(input=40, output=20, cached=10, cache_write=6 if path == "messages.create" else 0, reasoning=5)
+    _, a, _ = ask(path, "sync", Reply(text="Paris.", usage=usage), stream=False)
+    total = 56 if path == "messages.create" else 40
+    assert (a["gen_ai.usage.input_tokens"], a["gen_ai.usage.cache_read.input_tokens"]) == (total, 10)
+    assert a["rlhf.usage.cache_hit_ratio"] == 10 / total
+    assert a["gen_ai.usage.output_tokens"] == 20
+    assert a.get("gen_ai.usage.reasoning.output_tokens", 5) == 5
