@@ -143,7 +143,9 @@ def interaction_from_attributes(attributes: Mapping[str, Any], **envelope: Any) 
 def is_interaction(attributes: Mapping[str, Any]) -> bool:
     """Whether a span with these attributes is a call to a model, and not a tool, an agent or plain HTTP."""
     operation = attributes.get(s.OPERATION_NAME)
-    return operation in ("chat", "text_completion", "generate_content", "embeddings")
+    if operation == s.FETCH_RESPONSE:  # one that found an answer, and not only that there is none yet
+        return s.OUTPUT_MESSAGES in attributes or s.RESPONSE_FINISH_REASONS in attributes
+    return operation in s.MODEL_OPERATIONS
 
 
 _FEEDBACK_FIELDS: Mapping[str, str] = {

@@ -12,6 +12,16 @@ from typing import Final
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/gen-ai/1.42.0"
 SCOPE: Final = "rlhf_otel"
 
+# --- Operations ---------------------------------------------------------------------------------------------------
+# The conventions' words where they have one, and their spelling where they have none.
+FETCH_RESPONSE: Final = "fetch_response"
+COMPACTION: Final = "compaction"
+CANCEL_RESPONSE: Final = "cancel_response"
+COUNT_TOKENS: Final = "count_tokens"
+
+MODEL_OPERATIONS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings", COMPACTION})
+"""What a model has answered: such a span is a call that people can look at and rate."""
+
 # --- The call -----------------------------------------------------------------------------------------------------
 OPERATION_NAME: Final = "gen_ai.operation.name"
 PROVIDER_NAME: Final = "gen_ai.provider.name"

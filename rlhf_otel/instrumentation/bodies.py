@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import zlib
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,10 @@ class BodyReader:
 
     def feed(self, call: Call, data: bytes) -> None:
         """Reads `data`, which has just arrived."""
-        decoded = self._decode(data)
+        self.add(call, self._decode(data))
+
+    def add(self, call: Call, decoded: bytes) -> None:
+        """Reads `decoded`, which nothing compresses any more."""
         if not call.stream or b"\n" not in decoded:
             self._pieces.append(decoded)  # joined once: a long line may come in a great many pieces
             return
@@ -39,14 +43,61 @@ class BodyReader:
     def finish(self, call: Call) -> None:
         """Reads a whole body, once its last byte is there."""
         if not call.stream:
-            read_json(call, b"".join(self._pieces))
+            body = b"".join(self._pieces)
             self._pieces.clear()
+            result = lenient(body)
+            if result is None and getattr(call.endpoint, "reads_text", False):
+                result = body.decode(errors="replace")
+            if result is not None:
+                call.read(call.endpoint.response, result)
+
+    def cut(self, call: Call) -> None:
+        """The application reads no further: what there is has to do."""
+        self.finish(call)
 
 
-def read_json(call: Call, body: bytes) -> None:
-    """Reads the JSON of a whole response."""
-    if (result := lenient(body)) is not None:
-        call.read(call.endpoint.response, result)
+class MediaReader(BodyReader):
+    """Takes a sound or a video: counts and hashes what comes, and keeps none of it."""
+
+    def __init__(self, response: Any) -> None:
+        super().__init__(response)
+        self.mime_type = response.headers.get("content-type", "").partition(";")[0].strip() or None
+        self.byte_size = 0
+        self._hash = hashlib.sha256()
+
+    def add(self, call: Call, decoded: bytes) -> None:
+        """Counts `decoded`."""
+        self.byte_size += len(decoded)
+        self._hash.update(decoded)
+
+    def finish(self, call: Call) -> None:
+        """Hands over size and hash."""
+        call.read(call.endpoint.response, Media(self.mime_type, self.byte_size, self._hash.hexdigest()))
+
+    def cut(self, call: Call) -> None:
+        """Hands over the size; the hash is that of nothing anybody has."""
+        call.read(call.endpoint.response, Media(self.mime_type, self.byte_size, None))
+
+
+class Media(NamedTuple):
+    """What is kept of a sound or a video that came as bytes."""
+
+    mime_type: str | None
+    byte_size: int
+    sha256: str | None
+
+
+def reader_for(call: Call, response: Any) -> BodyReader:
+    """What reads the bytes of `response`: as the endpoint wants it, or as JSON."""
+    make: Callable[[Any], BodyReader] = getattr(call.endpoint, "reader", BodyReader)
+    return make(response)
+
+
+def read_whole(call: Call, response: Any) -> None:
+    """Reads a response that is all there."""
+    reader = reader_for(call, response)
+    reader.add(call, response._content)
+    reader.finish(call)
 
 
 def _decoder(encoding: str) -> Callable[[bytes], bytes]:

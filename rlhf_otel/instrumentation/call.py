@@ -44,7 +44,12 @@ _process = object()
 
 
 class Endpoint(Protocol):
-    """The pure readers of one kind of request. They read SDK objects and set fields of the call, nothing else."""
+    """The pure readers of one kind of request. They read SDK objects and set fields of the call, nothing else.
+
+    An endpoint may also have `asked(call, options)`, which reads what the body does not have or cannot be kept for
+    (ids in the path, files), from the SDK's options and at once; `reader(response)`, which makes what reads an answer
+    that is no JSON; `reads_text`, where an answer may be plain text; and `unrecorded`, see `Unrecorded`.
+    """
 
     operation: str
 
@@ -389,6 +394,8 @@ def _all_open() -> list[Call]:
 
 
 def _decoded(body: bytes) -> Any:
+    if not body:
+        return {}  # what is only fetched is asked for without one
     core = sys.modules.get("pydantic_core")
     try:
         return core.from_json(body) if core is not None else json.loads(body)

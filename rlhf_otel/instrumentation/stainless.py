@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rlhf_otel import handles, hooks, semconv
 from rlhf_otel.instrumentation import adoption, under_way
-from rlhf_otel.instrumentation.bodies import read_json
+from rlhf_otel.instrumentation.bodies import read_whole
 from rlhf_otel.instrumentation.call import Call, Endpoint
 from rlhf_otel.instrumentation.patching import Library, Patch
 from rlhf_otel.instrumentation.streams import Watch, observe, observe_async, watch_of, wrap_stream
+from rlhf_otel.instrumentation.unrecorded import Unrecorded
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -150,7 +151,8 @@ class StainlessPatch(Patch):
             if endpoint is None or not under_way.may_begin(telemetry):
                 return None
             provider, server = self._service(client)
-            call = Call(
+            unrecorded = getattr(endpoint, "unrecorded", False)
+            call = (Unrecorded if unrecorded else Call)(
                 telemetry,
                 endpoint,
                 provider=provider,
@@ -160,9 +162,12 @@ class StainlessPatch(Patch):
             )
             call.patch = self
             under_way.begun()
-            if not adoption.sdk_will_trace(client):
+            if not unrecorded and not adoption.sdk_will_trace(client):
                 call.start(adoption.outer_span(endpoint.operation))
-            hooks.count("calls")
+            if (asked := getattr(endpoint, "asked", None)) is not None:
+                call.read(asked, options)
+            if not unrecorded:
+                hooks.count("calls")
             return call
         except Exception as error:  # noqa: BLE001 - an SDK that is not as expected is left alone
             hooks.fault("beginning a call", error)
@@ -196,7 +201,8 @@ def _build_request(original: Callable[..., Any]) -> Callable[..., Any]:
         call = under_way.current.get()
         if call is not None:
             try:
-                call.sent(request.content)
+                if (content := getattr(request, "_content", None)) is not None:  # else it is read while it is sent
+                    call.sent(content)
             except Exception as error:  # noqa: BLE001 - the request is made, whatever we make of it
                 hooks.fault("keeping a request", error)
         return request
@@ -252,7 +258,6 @@ def _returned(call: Call, result: Any) -> None:
     try:
         if call.handle is None:
             call.start()  # the SDK was to start a span for us to adopt, and did not
-        assert call.handle is not None
         fields = getattr(result, "__dict__", {})  # where looking for what is not there costs nothing
         response = fields.get("http_response")
         if response is None and "status_code" in fields and "headers" in fields:
@@ -262,7 +267,8 @@ def _returned(call: Call, result: Any) -> None:
         elif not call.stream:
             call.read(call.endpoint.response, result)
             call.finish()
-        handles.attach(call.handle, result)
+        if call.handle is not None:
+            handles.attach(call.handle, result)
     except Exception as error:  # noqa: BLE001 - the application gets its response whatever we make of it
         hooks.fault("reading a response", error)
         call.finish()
@@ -270,7 +276,7 @@ def _returned(call: Call, result: Any) -> None:
 
 def _returned_raw(call: Call, result: Any, response: Any) -> None:
     if hasattr(response, "_content"):
-        read_json(call, response._content)
+        read_whole(call, response)
         call.finish()
     elif (watch := watch_of(response)) is not None:
         watch.follow(response)

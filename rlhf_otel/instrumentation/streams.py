@@ -13,7 +13,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import handles, hooks
-from rlhf_otel.instrumentation.bodies import BodyReader
+from rlhf_otel.instrumentation.bodies import BodyReader, reader_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -117,7 +117,8 @@ class Watch:
 
     def follow(self, response: Any) -> None:
         """Reads along with the application, which reads the bytes itself."""
-        self.reader = BodyReader(response)
+        if (call := self.call()) is not None:
+            self.reader = reader_for(call, response)
 
     def arrived(self, data: bytes) -> None:
         """The application is about to get these bytes of the body."""
@@ -141,7 +142,7 @@ class Watch:
         if call is None or self.reading or self._stepping():
             return
         if self.reader is not None:
-            call.read(self.reader.finish)
+            call.read(self.reader.cut)
         call.finish("abandoned")
 
     def _stepping(self) -> bool:

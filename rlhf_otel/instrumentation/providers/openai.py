@@ -5,14 +5,17 @@ Sources: the request and response types of openai 1.66 and 3.52; the GenAI conve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import member
+from rlhf_otel.instrumentation.providers import openai_stored
 from rlhf_otel.instrumentation.providers.hosts import OPENAI_CLIENTS, provider_name
 from rlhf_otel.instrumentation.providers.openai_responses import Responses
+from rlhf_otel.instrumentation.providers.plain import Plain
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call, Endpoint
@@ -29,19 +32,7 @@ PARAMETERS = {
     "reasoning_effort": semconv.REQUEST_REASONING_LEVEL,
     "dimensions": semconv.EMBEDDINGS_DIMENSION_COUNT,
 }
-
-
-class _Plain:
-    """What the endpoints that do not stream have in common."""
-
-    def new_state(self) -> Any:
-        return None
-
-    def chunk(self, call: Call, state: Any, chunk: Any) -> None:
-        raise TypeError("this endpoint does not stream")
-
-    def end(self, call: Call, state: Any) -> None:
-        """Nothing was gathered."""
+_ID = re.compile(r"(/(?:batches|completions|files|responses|runs|threads|vector_stores|videos))/[^/]+")
 
 
 class Chat:
@@ -147,6 +138,22 @@ class _Choice:
         return made + [parts.tool_call(i, name, "".join(args)) for i, name, args in self.tools.values()]
 
 
+class FetchedChat(Plain):
+    """`GET /chat/completions/{id}`: a completion that openai keeps. The call that made it reports its usage."""
+
+    operation = semconv.FETCH_RESPONSE
+
+    def asked(self, call: Call, options: Any) -> None:
+        """Reads the id."""
+        openai_stored.read_id(call, options)
+
+    def response(self, call: Call, result: Any) -> None:
+        """Reads every choice."""
+        Chat().response(call, result)
+        openai_stored.without_usage(call)
+        call.response_id = None  # what people rate is the call that made it
+
+
 class Completions:
     """`/completions`, the legacy endpoint without roles."""
 
@@ -189,7 +196,7 @@ class Completions:
     end = Chat.end
 
 
-class Embeddings(_Plain):
+class Embeddings(Plain):
     """`/embeddings`."""
 
     operation = "embeddings"
@@ -324,13 +331,21 @@ class OpenAI:
         "/completions": Completions(),
         "/embeddings": Embeddings(),
         "/responses": Responses(),
+        **openai_stored.ENDPOINTS,
+    }
+    _templates: Mapping[tuple[str, str], Endpoint] = {
+        ("GET", "/chat/completions/{}"): FetchedChat(),
+        **openai_stored.TEMPLATES,
     }
 
     def endpoint(self, path: str, method: str = "POST") -> Endpoint | None:
-        """The readers of `path`."""
-        if method != "POST":
-            return None
-        return self._endpoints.get(path) or self._endpoints.get(path.partition("?")[0])
+        """The readers of `path`, whose parts may be ids."""
+        if method == "POST" and (found := self._endpoints.get(path)) is not None:
+            return found
+        path = path.partition("?")[0]
+        if method == "POST" and (found := self._endpoints.get(path)) is not None:
+            return found
+        return self._templates.get((method, _ID.sub(r"\1/{}", path)))
 
     def name_of(self, client: Any) -> str:
         """By the class of the client, then by the host it talks to; a host that is not known counts as openai."""

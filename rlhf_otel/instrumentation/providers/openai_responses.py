@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import member, plain
+from rlhf_otel.instrumentation.providers.openai_background import waiting
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call
@@ -27,6 +28,7 @@ _TOOL_DELTAS = ("response.function_call_arguments.delta", "response.custom_tool_
 _REASONING_DELTAS = ("response.reasoning_text.delta", "response.reasoning_summary_text.delta")
 _OUTPUTS = ("function_call_output", "custom_tool_call_output", "computer_call_output")
 _LAST = ("response.completed", "response.incomplete", "response.failed")
+_BEGUN = ("queued", "in_progress")
 
 
 class Responses:
@@ -36,26 +38,19 @@ class Responses:
 
     def request(self, call: Call, body: Mapping[str, Any]) -> None:
         """Reads the parameters, the instructions, the input items and the tools."""
-        call.attributes[semconv.OPENAI_API_TYPE] = "responses"
-        for name, key in _PARAMETERS.items():
-            if (value := body.get(name)) is not None:
-                call.attributes[key] = value
-        _read_options(call, body)
-        given = body.get("input")
-        items = [{"role": "user", "content": given}] if isinstance(given, str) else given or ()
-        call.input = [_message(item) for item in items if isinstance(item, Mapping)]
-        if instructions := body.get("instructions"):
-            call.system = [parts.text(instructions)]
-        call.tools = [_tool(tool) for tool in body.get("tools") or () if isinstance(tool, Mapping)]
+        read_request(call, body)
+        waiting.keep(call)
 
     def response(self, call: Call, result: Any) -> None:
         """Reads the output items as one message, and the usage."""
         _read_head(call, result)
-        _read_usage(call, member(result, "usage"))
+        read_usage(call, member(result, "usage"))
         output = [plain(item) for item in result.output or ()]
         reason = _finish_reason(result, output)
         call.finish_reasons = [reason] if reason else []
-        call.output = [parts.message("assistant", [p for item in output for p in _parts(item)], reason)]
+        call.output = read_output(output, reason)
+        if result.status in _BEGUN:
+            waiting.add(call)
         if (error := member(result, "error")) is not None:
             call.failure = (str(error.code), str(error.message))
 
@@ -92,6 +87,7 @@ class Responses:
             self.response(call, state.response)
         else:
             call.output = [parts.message("assistant", state.parts())]
+            waiting.add(call)  # a stream that was left may be taken up again
 
 
 class _Gathered:
@@ -121,6 +117,27 @@ class _Gathered:
         return made
 
 
+def read_request(call: Call, body: Mapping[str, Any]) -> None:
+    """Reads what all requests of this API share."""
+    call.attributes[semconv.OPENAI_API_TYPE] = "responses"
+    for name, key in _PARAMETERS.items():
+        if (value := body.get(name)) is not None:
+            call.attributes[key] = value
+    _read_options(call, body)
+    given = body.get("input")
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else given or ()
+    call.input = [_message(item) for item in items if isinstance(item, Mapping)]
+    if instructions := body.get("instructions"):
+        call.system = [parts.text(instructions)]
+    call.tools = [_tool(tool) for tool in body.get("tools") or () if isinstance(tool, Mapping)]
+
+
+def read_output(items: list[Any], reason: str | None = None) -> list[Message]:
+    """The output items, as plain values, as one message; none where there is nothing yet."""
+    said = [part for item in items for part in _parts(item)]
+    return [parts.message("assistant", said, reason)] if said or reason else []
+
+
 def _read_options(call: Call, body: Mapping[str, Any]) -> None:
     """Reads the parameters that sit inside objects."""
     reasoning = body.get("reasoning")
@@ -142,7 +159,8 @@ def _read_head(call: Call, result: Any) -> None:
         call.attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = tier
 
 
-def _read_usage(call: Call, usage: Any) -> None:
+def read_usage(call: Call, usage: Any) -> None:
+    """Reads token counts; cached and reasoning tokens are parts of the totals."""
     if usage is None:
         return
     call.input_tokens, call.output_tokens = usage.input_tokens, usage.output_tokens
@@ -185,6 +203,8 @@ def _parts(item: Mapping[str, Any]) -> list[Part]:
     if kind == "reasoning":
         pieces = [*(item.get("content") or ()), *(item.get("summary") or ())]
         return [parts.reasoning(piece.get("text")) for piece in pieces if piece.get("text")]
+    if kind == "compaction":
+        return [{"type": "compaction", "id": item.get("id")}]  # its content is encrypted
     made = dict(item)
     if kind == "image_generation_call" and made.get("result"):
         made["result"] = parts.media("image", made["result"], f"image/{made.get('output_format') or 'png'}")
