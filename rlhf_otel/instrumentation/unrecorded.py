@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opentelemetry.trace import SpanKind
+
 from rlhf_otel.instrumentation.call import Call
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ class Unrecorded(Call):
 
     __slots__ = ()
 
-    def start(self, outer: Span | None = None) -> None:
+    def start(self, outer: Span | None = None, kind: SpanKind = SpanKind.CLIENT) -> None:
         """There is no span."""
 
     def sent(self, body: bytes) -> None:
