@@ -19,7 +19,7 @@ import sys
 import time
 import weakref
 from array import array
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span
 
+    from rlhf_otel.instrumentation.endpoint import Endpoint
+
 _clock = time.perf_counter_ns
 _CANCELLATIONS = ("CancelledError", "Cancelled", "KeyboardInterrupt", "GeneratorExit")
 
@@ -41,32 +43,6 @@ open_streams: weakref.WeakSet[Call] = weakref.WeakSet()
 
 _process = object()
 """Stands for this process; a fork has another. What was open at a fork is for the parent to end, and for it alone."""
-
-
-class Endpoint(Protocol):
-    """The pure readers of one kind of request. They read SDK objects and set fields of the call, nothing else.
-
-    An endpoint may also have `asked(call, options)`, which reads what the body does not have or cannot be kept for
-    (ids in the path, files), from the SDK's options and at once; `reader(response)`, which makes what reads an answer
-    that is no JSON; `reads_text`, where an answer may be plain text; and `unrecorded`, see `Unrecorded`.
-    """
-
-    operation: str
-
-    def request(self, call: Call, body: Mapping[str, Any]) -> None:
-        """Reads the request's body, as plain JSON values."""
-
-    def response(self, call: Call, result: Any) -> None:
-        """Reads the parsed response."""
-
-    def new_state(self) -> Any:
-        """What `chunk` gathers in."""
-
-    def chunk(self, call: Call, state: Any, chunk: Any) -> None:
-        """Reads one chunk of a stream; calls `call.token()` or `call.reasoning()` where it carries some."""
-
-    def end(self, call: Call, state: Any) -> None:
-        """Turns what was gathered into the fields of the call."""
 
 
 class Call:

@@ -20,7 +20,8 @@ from opentelemetry.trace import SpanKind
 
 from rlhf_otel import codec, handles, hooks
 from rlhf_otel.instrumentation import adoption, under_way
-from rlhf_otel.instrumentation.call import Call, Endpoint
+from rlhf_otel.instrumentation.call import Call
+from rlhf_otel.instrumentation.endpoint import Endpoint
 from rlhf_otel.instrumentation.patching import Library, Patch
 from rlhf_otel.instrumentation.streams import observe, observe_async
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rlhf_otel import handles, hooks, semconv
 from rlhf_otel.instrumentation import adoption, under_way
 from rlhf_otel.instrumentation.bodies import read_whole
-from rlhf_otel.instrumentation.call import Call, Endpoint
+from rlhf_otel.instrumentation.call import Call
+from rlhf_otel.instrumentation.endpoint import Endpoint
 from rlhf_otel.instrumentation.patching import Library, Patch
 from rlhf_otel.instrumentation.streams import Watch, observe, observe_async, watch_of, wrap_stream
 from rlhf_otel.instrumentation.unrecorded import Unrecorded
@@ -164,8 +165,8 @@ class StainlessPatch(Patch):
             under_way.begun()
             if not unrecorded and not adoption.sdk_will_trace(client):
                 call.start(adoption.outer_span(endpoint.operation))
-            if (asked := getattr(endpoint, "asked", None)) is not None:
-                call.read(asked, options)
+            if (read_options := getattr(endpoint, "read_options", None)) is not None:
+                call.read(read_options, options)
             if not unrecorded:
                 hooks.count("calls")
             return call

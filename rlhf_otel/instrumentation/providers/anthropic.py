@@ -15,7 +15,8 @@ from rlhf_otel.instrumentation.bodies import member, plain
 from rlhf_otel.instrumentation.providers.hosts import ANTHROPIC_CLIENTS, provider_name
 
 if TYPE_CHECKING:
-    from rlhf_otel.instrumentation.call import Call, Endpoint
+    from rlhf_otel.instrumentation.call import Call
+    from rlhf_otel.instrumentation.endpoint import Endpoint
     from rlhf_otel.records import Message, Part
 
 _PARAMETERS = {

@@ -18,7 +18,8 @@ from rlhf_otel.instrumentation.providers.openai_responses import Responses
 from rlhf_otel.instrumentation.providers.plain import Plain
 
 if TYPE_CHECKING:
-    from rlhf_otel.instrumentation.call import Call, Endpoint
+    from rlhf_otel.instrumentation.call import Call
+    from rlhf_otel.instrumentation.endpoint import Endpoint
     from rlhf_otel.records import Message, Part
 
 PARAMETERS = {
@@ -143,7 +144,7 @@ class FetchedChat(Plain):
 
     operation = semconv.FETCH_RESPONSE
 
-    def asked(self, call: Call, options: Any) -> None:
+    def read_options(self, call: Call, options: Any) -> None:
         """Reads the id."""
         openai_stored.read_id(call, options)
 

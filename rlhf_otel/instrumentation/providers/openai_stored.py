@@ -14,7 +14,8 @@ from rlhf_otel.instrumentation.providers.openai_responses import Responses, read
 from rlhf_otel.instrumentation.providers.plain import Plain
 
 if TYPE_CHECKING:
-    from rlhf_otel.instrumentation.call import Call, Endpoint
+    from rlhf_otel.instrumentation.call import Call
+    from rlhf_otel.instrumentation.endpoint import Endpoint
 
 _ID = re.compile(r"/(?:responses|videos|completions)/([^/?]+)")
 
@@ -34,7 +35,7 @@ class Fetched(Responses):
 
     operation = semconv.FETCH_RESPONSE
 
-    def asked(self, call: Call, options: Any) -> None:
+    def read_options(self, call: Call, options: Any) -> None:
         """Reads the id."""
         read_id(call, options)
 

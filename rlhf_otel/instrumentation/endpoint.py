@@ -1,0 +1,35 @@
+"""What a provider gives the engine for each kind of request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rlhf_otel.instrumentation.call import Call
+
+
+class Endpoint(Protocol):
+    """The pure readers of one kind of request. They read SDK objects and set fields of the call, nothing else.
+
+    An endpoint may also have `read_options(call, options)`, which reads from the SDK's options, and at once, what the
+    body does not have (ids in the path) or what cannot be kept (files); `reader(response)`, which makes what reads an
+    answer that is no JSON; `reads_text`, where an answer may be plain text; and `unrecorded`, see `Unrecorded`.
+    """
+
+    operation: str
+
+    def request(self, call: Call, body: Mapping[str, Any]) -> None:
+        """Reads the request's body, as plain JSON values."""
+
+    def response(self, call: Call, result: Any) -> None:
+        """Reads the parsed response."""
+
+    def new_state(self) -> Any:
+        """What `chunk` gathers in."""
+
+    def chunk(self, call: Call, state: Any, chunk: Any) -> None:
+        """Reads one chunk of a stream; calls `call.token()` or `call.reasoning()` where it carries some."""
+
+    def end(self, call: Call, state: Any) -> None:
+        """Turns what was gathered into the fields of the call."""
