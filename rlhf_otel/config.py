@@ -155,6 +155,12 @@ SETTINGS: tuple[Setting, ...] = (
             "debug, info, warning or error", "Print our own log to stderr from this level on."),
     Setting("queue_size", "OTEL_BSP_MAX_QUEUE_SIZE", 32_768, _count, "a count",
             "How many ended spans may wait for the export thread."),
+    Setting("queue_bytes", "RLHF_OTEL_QUEUE_BYTES", 268_435_456, _count, "bytes",
+            "How much content may wait for the export thread, and again for each backend; the oldest is dropped beyond"
+            " that, feedback last."),
+    Setting("max_export_bytes", "RLHF_OTEL_MAX_EXPORT_BYTES", 4_194_304, _count, "bytes",
+            "How large one OTLP request may be; what is larger by itself goes alone, and is cut where the backend"
+            " refuses it as too large."),
     Setting("batch_size", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, _count, "a count", "How many spans go out at once."),
     Setting("batch_delay_ms", "OTEL_BSP_SCHEDULE_DELAY", 500.0, _positive, "milliseconds",
             "How long the first span of a batch waits for company."),

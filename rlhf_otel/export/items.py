@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,17 @@ class Event:
 
     readable: Any
     feedback: Feedback
+
+
+def remade(span: Any, attributes: Mapping[str, Any], status: Any = None) -> Any:
+    """A copy of the ended SDK span `span` with other attributes, and another status where one is given."""
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    return ReadableSpan(
+        span.name, span.get_span_context(), span.parent, span.resource, attributes, span.events, span.links,
+        kind=span.kind, status=status or span.status, start_time=span.start_time, end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )  # fmt: skip
 
 
 def interaction_of(span: Any) -> Interaction | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from rlhf_otel import codec
 
+SHORTEST = 16
+"""A text is not cut shorter than that; what goes then are whole entries."""
 _LIMIT_VARIABLES = ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
 
 
@@ -44,15 +46,15 @@ def fit(encoded: str, limit: int) -> str:
         return encoded
     entries = codec.parse_json(encoded)
     longest = limit
-    while longest > 16:
+    while longest > SHORTEST:
         longest //= 2
-        cut = codec.dumps(_cut(entries, longest))
-        if len(cut) <= limit:
-            return cut
+        shorter = codec.dumps(cut(entries, longest))
+        if len(shorter) <= limit:
+            return shorter
     if isinstance(entries, dict):
         note = codec.dumps({"cut": len(encoded)})
         return note if len(note) <= limit else "{}"
-    return _without_front(_cut(entries, longest), limit)
+    return _without_front(cut(entries, longest), limit)
 
 
 def _without_front(entries: list[Any], limit: int) -> str:
@@ -66,11 +68,12 @@ def _without_front(entries: list[Any], limit: int) -> str:
     return "[]"
 
 
-def _cut(value: Any, longest: int) -> Any:
+def cut(value: Any, longest: int) -> Any:
+    """`value` with each text in it cut to `longest` characters and a note of how much is gone."""
     if isinstance(value, str) and len(value) > longest:
         return f"{value[:longest]}… [{len(value) - longest} of {len(value)} characters cut]"
     if isinstance(value, dict):
-        return {key: _cut(item, longest) for key, item in value.items()}
+        return {key: cut(item, longest) for key, item in value.items()}
     if isinstance(value, list):
-        return [_cut(item, longest) for item in value]
+        return [cut(item, longest) for item in value]
     return value

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 from rlhf_otel import hooks
 from rlhf_otel.config import Config
+from rlhf_otel.export import sizes
 from rlhf_otel.export.items import EndedSpan, Event
 
 BACKEND = "backend"
@@ -65,7 +67,11 @@ def _make(word: str, signal: Signal, config: Config) -> Any:
             )
         return found[0].load()()
     protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or config.protocol
-    return _otlp_class(signal, protocol)(**_arguments(signal, protocol, config))
+    made = _otlp_class(signal, protocol)(**_arguments(signal, protocol, config))
+    if isinstance(codes := getattr(made, "_retryable_error_codes", None), frozenset):
+        # What is too large does not get smaller by being sent again for seconds; what else there is comes again anyway.
+        made._retryable_error_codes = frozenset(code for code in codes if code.name != "RESOURCE_EXHAUSTED")
+    return made
 
 
 def _otlp_class(signal: Signal, protocol: str) -> Callable[..., Any]:
@@ -117,15 +123,39 @@ def _from_environment(name: str, config: Config) -> bool:
     return config.values[name].source.startswith("OTEL_")
 
 
-class SpanSink:
-    """Sends spans through one of the SDK's span exporters."""
+class _ExporterSink:
+    """Sends through one of the SDK's exporters."""
 
-    carries: Literal["spans", "events"] = "spans"
     topic = BACKEND
+    carries: Literal["spans", "events"]
+    signal: Signal
 
     def __init__(self, exporter: Any) -> None:
-        self.name = f"traces_{type(exporter).__name__}"
+        self.name = f"{self.signal}_{type(exporter).__name__}"
+        self.is_too_large = False
         self._exporter = exporter
+
+    def send(self, items: Sequence[Any]) -> bool:
+        """True when the exporter reports success."""
+        with quiet() as said:
+            sent = self._exporter.export([_readable(item) for item in items]).name == "SUCCESS"
+        self.is_too_large = not sent and any(map(_TOO_LARGE.search, said))
+        return bool(sent)
+
+    def cut(self, item: Any, most: int) -> Any:
+        """`item` in at most `most` bytes; None where that cannot be."""
+        return sizes.cut(item, most)
+
+    def close(self) -> None:
+        """Shuts the exporter down."""
+        self._exporter.shutdown()
+
+
+class SpanSink(_ExporterSink):
+    """Sends spans."""
+
+    carries: Literal["spans", "events"] = "spans"
+    signal = "traces"
 
     def wants(self, item: Any) -> bool:
         """Spans of calls and of other instrumentations."""
@@ -135,39 +165,24 @@ class SpanSink:
         """The span alone: it has everything that is sent, and may wait for long."""
         return EndedSpan(item.readable, None)
 
-    def send(self, items: Sequence[Any]) -> bool:
-        """True when the exporter reports success."""
-        with quiet():
-            return bool(self._exporter.export([item.readable for item in items]).name == "SUCCESS")
 
-    def close(self) -> None:
-        """Shuts the exporter down."""
-        self._exporter.shutdown()
-
-
-class EventSink:
-    """Sends feedback and other events through one of the SDK's log exporters."""
+class EventSink(_ExporterSink):
+    """Sends feedback and other events."""
 
     carries: Literal["spans", "events"] = "events"
-    topic = BACKEND
-
-    def __init__(self, exporter: Any) -> None:
-        self.name = f"logs_{type(exporter).__name__}"
-        self._exporter = exporter
+    signal = "logs"
 
     def wants(self, item: Any) -> bool:
         """Log records: feedback first of all."""
         return not isinstance(item, EndedSpan)
 
-    def send(self, items: Sequence[Any]) -> bool:
-        """True when the exporter reports success."""
-        records = [item.readable if isinstance(item, Event) else item for item in items]
-        with quiet():
-            return bool(self._exporter.export(records).name == "SUCCESS")
 
-    def close(self) -> None:
-        """Shuts the exporter down."""
-        self._exporter.shutdown()
+def _readable(item: Any) -> Any:
+    return item.readable if isinstance(item, EndedSpan | Event) else item
+
+
+_TOO_LARGE = re.compile(r"code: 413\b|larger than max|too large|exceeds max_request_size", re.IGNORECASE)
+"""How the exporters' lines tell that a request was refused for its size, by http and by grpc; no result tells it."""
 
 
 class quiet:  # noqa: N801 - used as a statement
@@ -176,21 +191,25 @@ class quiet:  # noqa: N801 - used as a statement
     They print a warning for every attempt and an error for every batch; we say it once a minute, in one line.
     """
 
-    _threads: ClassVar[set[int]] = set()
+    _threads: ClassVar[dict[int, list[str]]] = {}
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> list[str]:
+        """The list of what they say, as they say it."""
         from opentelemetry import context
 
         for name in _noisy_loggers():
-            logging.getLogger(name).addFilter(_demote)  # a filter that is there already is not added again
-        quiet._threads.add(threading.get_ident())
+            filters = logging.getLogger(name).filters
+            if _demote not in filters:
+                filters.insert(0, _demote)  # before the exporters' own, which swallow what they have said before
+        said = quiet._threads[threading.get_ident()] = []
         # Instrumentations of HTTP clients shall not trace the requests that carry their traces.
         self._token = context.attach(context.set_value(context._SUPPRESS_INSTRUMENTATION_KEY, True))
+        return said
 
     def __exit__(self, *_: object) -> None:
         from opentelemetry import context
 
-        quiet._threads.discard(threading.get_ident())
+        quiet._threads.pop(threading.get_ident(), None)
         context.detach(self._token)
 
 
@@ -200,7 +219,9 @@ def _noisy_loggers() -> list[str]:
 
 
 def _demote(record: logging.LogRecord) -> bool:
-    if record.thread not in quiet._threads:
+    said = quiet._threads.get(record.thread or 0)
+    if said is None:
         return True
-    hooks.logger.debug("exporter: %s", record.getMessage())
+    said.append(record.getMessage())
+    hooks.logger.debug("exporter: %s", said[-1])
     return False

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from rlhf_otel import __version__, hooks
 from rlhf_otel.config import DEFAULT_STORE
 from rlhf_otel.export import otlp
-from rlhf_otel.export.items import EndedSpan, Event, feedback_of, interaction_of
+from rlhf_otel.export.items import EndedSpan, Event, feedback_of, interaction_of, remade
 from rlhf_otel.export.local import StoreSink
-from rlhf_otel.export.worker import Limits, Worker
+from rlhf_otel.export.outbox import Limits
+from rlhf_otel.export.worker import Worker
 
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
@@ -61,9 +62,19 @@ class OwnProviders:
         self.worker = Worker(
             self._make_sinks,
             self._prepare,
-            spans=Limits(config.queue_size, config.batch_size, config.batch_delay_ms / 1000),
+            spans=Limits(
+                config.queue_size,
+                config.batch_size,
+                config.batch_delay_ms / 1000,
+                config.queue_bytes,
+                config.max_export_bytes,
+            ),
             events=Limits(
-                config.feedback_queue_size, config.feedback_batch_size, config.feedback_batch_delay_ms / 1000
+                config.feedback_queue_size,
+                config.feedback_batch_size,
+                config.feedback_batch_delay_ms / 1000,
+                config.queue_bytes,
+                config.max_export_bytes,
             ),
             readings=self,
         )
@@ -161,16 +172,11 @@ class OwnProviders:
 
     def final(self, span: Any, interaction: Interaction, attributes: dict[str, Any]) -> EndedSpan:
         """The ended `span` with its final attributes."""
-        from opentelemetry.sdk.trace import ReadableSpan
         from opentelemetry.trace import Status, StatusCode
 
         failed = interaction.status == "error"
-        status = Status(StatusCode.ERROR, interaction.error_message) if failed else span.status
-        readable = ReadableSpan(
-            span.name, span.get_span_context(), span.parent, span.resource, attributes, span.events, span.links,
-            kind=span.kind, status=status, start_time=span.start_time, end_time=span.end_time,
-            instrumentation_scope=span.instrumentation_scope,
-        )  # fmt: skip
+        status = Status(StatusCode.ERROR, interaction.error_message) if failed else None
+        readable = remade(span, attributes, status)
         return EndedSpan(readable, replace(interaction, resource=dict(span.resource.attributes)))
 
     def join(self, foreign: Any) -> None:

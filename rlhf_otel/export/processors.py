@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk._logs import LogRecordProcessor
 from opentelemetry.sdk.trace import SpanProcessor
 
+from rlhf_otel.export.sizes import size_of
+
 if TYPE_CHECKING:
     from rlhf_otel.export.worker import Worker
 
@@ -19,18 +21,18 @@ class SpanFeed(SpanProcessor):
         """`local_only` spans go to the embedded store and not to our exporters: their provider has its own."""
         self._worker = worker
         self._kind = "local" if local_only else "span"
-        self._deferred: dict[int, Callable[[Any], Any]] = {}
+        self._deferred: dict[int, tuple[Callable[[Any], Any], int]] = {}
 
-    def defer(self, span: Any, finalize: Callable[[Any], Any]) -> None:
-        """Keeps the work on `span` until that ends."""
-        self._deferred[span.get_span_context().span_id] = finalize
+    def defer(self, span: Any, finalize: Callable[[Any], Any], size: int) -> None:
+        """Keeps the work on `span`, which holds `size` bytes, until that ends."""
+        self._deferred[span.get_span_context().span_id] = finalize, size
 
     def on_end(self, span: Any) -> None:
         """Queues the span."""
         context = span.get_span_context()
-        finalize = self._deferred.pop(context.span_id, None)
+        finalize, size = self._deferred.pop(context.span_id, (None, 0))
         if context.trace_flags.sampled:
-            self._worker.put((self._kind, span, finalize))
+            self._worker.put((self._kind, span, finalize), size or size_of(span))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Delivers what has ended; keeps the time and tells the truth."""
@@ -57,7 +59,7 @@ class EventFeed(LogRecordProcessor):
             instrumentation_scope=log_record.instrumentation_scope,
             limits=log_record.limits,
         )
-        self._worker.put_event(("event", record, None))
+        self._worker.put_event(("event", record, None), size_of(record))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Delivers what was emitted; keeps the time and tells the truth."""

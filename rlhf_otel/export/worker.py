@@ -9,11 +9,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rlhf_otel import hooks
-from rlhf_otel.export.outbox import Outbox, Sink
+from rlhf_otel.export.outbox import Limits, Outbox, Sink
+from rlhf_otel.export.sizes import size_of
 
 _SLICE_S = 0.05
 
@@ -26,15 +26,6 @@ class Readings(Protocol):
 
     def export(self) -> None:
         """Exports it now. Never raises."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many items may wait, how many go out at once, and how long the first one waits for company."""
-
-    queue: int
-    batch: int
-    delay_s: float
 
 
 class _Flush:
@@ -90,25 +81,38 @@ class Worker:
         self._outboxes: list[Outbox] | None = None
         self._start_lock = threading.RLock()
         self._lost = False
+        self._weighing = threading.RLock()  # a finalizer may run inside it, on the same thread
+        self._held = {"span": 0, "feedback": 0}  # bytes in the inbox
 
     # --- The application's side -----------------------------------------------------------------------------------
 
-    def put(self, item: Any) -> None:
-        """Takes a span; never blocks. What does not fit is dropped and counted."""
-        if self._inbox.qsize() - self._event_inbox.qsize() >= self._spans.queue:
-            self._refuse(item, "span", self._spans.queue)
+    def put(self, item: Any, size: int = 0) -> None:
+        """Takes a span that holds `size` bytes; never blocks. What does not fit is dropped and counted."""
+        waiting = self._inbox.qsize() - self._event_inbox.qsize()
+        if waiting >= self._spans.queue or not self._has_room("span", size, self._spans):
+            self._refuse(item, "span", waiting)
             return
-        self._inbox.put(item)
+        self._inbox.put((size, item))
         self._ensure_thread()
 
-    def put_event(self, item: Any) -> None:
+    def put_event(self, item: Any, size: int = 0) -> None:
         """Takes an event, which has a queue of its own; never blocks."""
-        if self._event_inbox.qsize() >= self._events.queue:
-            self._refuse(item, "feedback", self._events.queue)
+        waiting = self._event_inbox.qsize()
+        if waiting >= self._events.queue or not self._has_room("feedback", size, self._events):
+            self._refuse(item, "feedback", waiting)
             return
-        self._event_inbox.put(item)
+        self._event_inbox.put((size, item))
         self._inbox.put(_EVENT)
         self._ensure_thread()
+
+    def _has_room(self, what: str, size: int, limits: Limits) -> bool:
+        """Whether `size` more bytes may wait, which are counted then. A single item always may."""
+        with self._weighing:
+            held = self._held[what]
+            if held and held + size > limits.bytes:
+                return False
+            self._held[what] = held + size
+        return True
 
     def wake(self) -> None:
         """Has the thread look at what is due, which it does by itself where it has something to do."""
@@ -127,18 +131,19 @@ class Worker:
     @property
     def waiting(self) -> int:
         """How many items are queued or not yet acknowledged."""
-        return self._inbox.qsize() + sum(len(outbox.waiting) for outbox in self._outboxes or ())
+        return self._inbox.qsize() + sum(len(outbox) for outbox in self._outboxes or ())
 
     @property
     def is_current_thread(self) -> bool:
         """Whether this is the export thread."""
         return threading.current_thread() is self._thread
 
-    def _refuse(self, item: Any, what: str, limit: int) -> None:
+    def _refuse(self, item: Any, what: str, waiting: int) -> None:
         self._lost = True
         hooks.count("dropped_queue_full")
         hooks.announce("buffer_full", item)
-        hooks.say(f"queue full {what}", "the export queue is full (%d items); new ones are dropped: %s", limit, what)
+        said = "the export queue is full (%d items, %d bytes); new ones are dropped: %s"
+        hooks.say(f"queue full {what}", said, waiting, self._held[what], what)
 
     def _ask(self, request: _Flush, timeout: float) -> bool:
         if self._thread is None and self._inbox.empty() and not self._outboxes and not self._lost:
@@ -187,7 +192,7 @@ class Worker:
             self._sort(self._take(requests), self._sinks() if self._outboxes else outboxes)
         self._deliver(self._outboxes or outboxes, now=bool(requests))
         self._export_readings(now=bool(requests))
-        delivered = not any(outbox.waiting for outbox in self._outboxes or ()) and not self._lost
+        delivered = not any(self._outboxes or ()) and not self._lost
         if any(request.close for request in requests):
             self._close_sinks()
         if requests:
@@ -231,10 +236,14 @@ class Worker:
         if isinstance(taken, _Flush):
             requests.append(taken)
         elif taken is not _WAKE:
-            items.append(self._event_inbox.get() if taken is _EVENT else taken)
+            what = "feedback" if taken is _EVENT else "span"
+            size, item = self._event_inbox.get() if taken is _EVENT else taken
+            with self._weighing:
+                self._held[what] -= size
+            items.append(item)
 
     def _until_due(self) -> float | None:
-        due = [outbox.due_in() for outbox in self._outboxes or () if outbox.waiting]
+        due = [outbox.due_in() for outbox in self._outboxes or () if outbox]
         if self._readings is not None and (readings := self._readings.due_in()) is not None:
             due.append(readings)
         return min(due, default=None)
@@ -247,9 +256,12 @@ class Worker:
                 self._lost = True
                 self._report(error)
                 continue
+            if prepared is None:
+                continue
+            size = size_of(prepared)
             for outbox in outboxes:
-                if prepared is not None and outbox.sink.wants(prepared):
-                    outbox.take(prepared)
+                if outbox.sink.wants(prepared):
+                    outbox.take(prepared, size)
 
     def _deliver(self, outboxes: Sequence[Outbox], *, now: bool) -> None:
         for outbox in outboxes:
@@ -271,12 +283,12 @@ class Worker:
 
     def _outbox(self, sink: Sink) -> Outbox:
         limits = self._events if getattr(sink, "carries", "spans") == "events" else self._spans
-        return Outbox(sink, limits.queue, limits.batch)
+        return Outbox(sink, limits)
 
     def _close_sinks(self) -> None:
         """Lets go of the sinks; an outbox that still has something waiting is given up, which counts as a drop."""
         for outbox in self._outboxes or ():
-            hooks.count("dropped_undelivered", len(outbox.waiting))
+            hooks.count("dropped_undelivered", len(outbox))
             try:
                 outbox.sink.close()
             except Exception as error:  # noqa: BLE001 - a sink is the outside world

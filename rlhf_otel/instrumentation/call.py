@@ -50,10 +50,10 @@ class Call:
 
     __slots__ = (
         "__weakref__", "_adopted", "_asked", "_body", "_context", "_end_ns", "_first_reasoning", "_open", "_started",
-        "attributes", "cache_write_tokens", "cached_tokens", "complete", "dropped", "end", "endpoint", "error",
-        "failure", "finish_reasons", "first_token", "handle", "headers_at", "input", "input_tokens", "output",
-        "output_tokens", "patch", "provider", "reasoning_tokens", "request_model", "response_id", "response_model",
-        "retries", "span", "stamps", "start_ns", "state", "status_code", "stream", "system", "telemetry", "tools",
+        "attributes", "cache_write_tokens", "cached_tokens", "complete", "end", "endpoint", "error", "failure",
+        "finish_reasons", "first_token", "handle", "headers_at", "input", "input_tokens", "output", "output_tokens",
+        "patch", "provider", "reasoning_tokens", "request_model", "response_id", "response_model", "retries", "span",
+        "stamps", "start_ns", "state", "status_code", "stream", "system", "telemetry", "tools",
     )  # fmt: skip
 
     def __init__(
@@ -89,7 +89,7 @@ class Call:
         self.end: StreamEnd | None = None
         self.error: tuple[str, str | None] | None = None
         self.failure: tuple[str, str] | None = None
-        self.complete = self.dropped = False
+        self.complete = False
         self.retries = 0
         self.status_code: int | None = None
         self.response_id: str | None = None
@@ -230,15 +230,16 @@ class Call:
         if not self.span.is_recording():
             self._body = None  # nobody will see what it says
         if self._adopted is None and self.telemetry.defers(self.span):
-            self.telemetry.put(self.span, self.finalize)
+            size = len(self._body) if isinstance(self._body, bytes) else 0  # of what is large where anything is
+            self.telemetry.put(self.span, self.finalize, size)
             self.span.end(self._end_ns)
         else:
             self._finish_inline()
 
     def _finish_inline(self) -> None:
-        completed = self.finalize()
+        interaction = self.finalize()
         if self.span.is_recording():
-            attributes, interaction = self.telemetry.attributes(completed), completed.interaction
+            attributes = self.telemetry.attributes(interaction)
             if self._adopted is not None:
                 present = getattr(self.span, "attributes", None) or {}
                 attributes = {key: value for key, value in attributes.items() if key not in present}
@@ -250,15 +251,14 @@ class Call:
         else:
             self._adopted.release()
 
-    def finalize(self) -> hooks.Completed:
+    def finalize(self) -> Interaction:
         """Everything known of the call, through the pipeline and measured. To be called once, after `finish`."""
         if self._body is not None:
             self.read(Call._read_request, self._body)
             self._body = None
-        completed = self.telemetry.complete(self.interaction())
-        self.dropped = completed.dropped
-        self.telemetry.measure(completed.interaction, self.stamps)
-        return completed
+        interaction = self.telemetry.complete(self.interaction())
+        self.telemetry.measure(interaction, self.stamps)
+        return interaction
 
     def _read_request(self, body: bytes | Mapping[str, Any]) -> None:
         self.endpoint.request(self, _decoded(body) if isinstance(body, bytes) else body)

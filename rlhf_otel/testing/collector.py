@@ -58,13 +58,15 @@ class FakeCollector:
         grpc: whether OTLP over gRPC is served too, beside HTTP.
         port: the port for HTTP, 0 for a free one.
         grpc_port: the port for gRPC, 0 for a free one.
+        max_bytes: a larger request is refused with 413, over gRPC with RESOURCE_EXHAUSTED; None takes any.
 
     Raises:
         OSError: the HTTP port is taken.
         RuntimeError: the gRPC port is taken.
     """
 
-    def __init__(self, *, grpc: bool = False, port: int = 0, grpc_port: int = 0) -> None:
+    def __init__(self, *, grpc: bool = False, port: int = 0, grpc_port: int = 0, max_bytes: int | None = None) -> None:
+        self.max_bytes = max_bytes
         self._with_grpc = grpc
         self._port, self._grpc_port = port, grpc_port
         self._batches: list[Batch] = []
@@ -222,7 +224,8 @@ class FakeCollector:
         if self._stopping.wait(self._hang_s):
             raise ConnectionAbortedError("the collector went down before it took the request")
         with self._changed:
-            failure = self._next_failure(signal)
+            too_large = self.max_bytes is not None and size > self.max_bytes
+            failure = _Failure(413, 1, None, signal) if too_large else self._next_failure(signal)
             status = failure.status if failure else 200
             items = [] if failure else decode(signal, payload)
             self._batches.append(

@@ -22,6 +22,7 @@ _CODES: Mapping[int, grpc.StatusCode] = {
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.UNIMPLEMENTED,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     500: grpc.StatusCode.INTERNAL,
     503: grpc.StatusCode.UNAVAILABLE,
@@ -54,7 +55,8 @@ def _exporter(take: Take, signal: Signal) -> Callable[[bytes, grpc.ServicerConte
         if status != 200:
             if retry_after is not None:
                 context.set_trailing_metadata([("google.rpc.retryinfo-bin", _retry_info(retry_after))])
-            context.abort(_CODES.get(status, grpc.StatusCode.UNKNOWN), f"told to fail with {status}")
+            told = f"Received message larger than max: {len(payload)}" if status == 413 else f"told to fail: {status}"
+            context.abort(_CODES.get(status, grpc.StatusCode.UNKNOWN), told)
         return b""
 
     return export

@@ -14,7 +14,7 @@ from rlhf_otel.export import setup
 from rlhf_otel.export.items import EndedSpan
 from rlhf_otel.export.local import StoreSink
 from rlhf_otel.export.otlp import SpanSink
-from rlhf_otel.export.outbox import Outbox
+from rlhf_otel.export.outbox import Limits, Outbox
 from rlhf_otel.records import Interaction
 from rlhf_otel.store import StoreError
 
@@ -157,12 +157,12 @@ def test_memory_that_stands_in_for_a_file_does_not_grow_without_end(lines, tmp_p
 def test_what_waits_for_a_sink_is_only_what_it_needs():
     """The store needs no span, and a backend no interaction: an outage does not hold everything twice."""
     span, interaction = object(), Interaction(trace_id="", span_id="", start_ns=0, end_ns=0)
-    store, backend = Outbox(StoreSink(":memory:"), 10, 10), Outbox(SpanSink(object()), 10, 10)
+    store, backend = (Outbox(sink, Limits(10, 10, 0)) for sink in (StoreSink(":memory:"), SpanSink(object())))
     for outbox in (store, backend):
         outbox.take(EndedSpan(span, interaction))
         outbox.take(EndedSpan(span, None))
-    assert list(store.waiting) == [EndedSpan(None, interaction), EndedSpan(span, None)]
-    assert list(backend.waiting) == [EndedSpan(span, None)] * 2
+    assert store.waiting == [EndedSpan(None, interaction), EndedSpan(span, None)]
+    assert backend.waiting == [EndedSpan(span, None)] * 2
 
 
 def test_a_stored_call_is_found_by_whichever_id_fits():

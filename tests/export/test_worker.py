@@ -12,8 +12,8 @@ import pytest
 from rlhf_otel import hooks
 from rlhf_otel.export import outbox
 from rlhf_otel.export.items import Event
-from rlhf_otel.export.outbox import Outbox
-from rlhf_otel.export.worker import Limits, Worker
+from rlhf_otel.export.outbox import Limits, Outbox
+from rlhf_otel.export.worker import Worker
 
 
 @dataclass
@@ -204,14 +204,16 @@ def test_an_item_that_no_backend_takes_holds_nothing_up(make, lines):
 
 def test_an_outage_keeps_what_fits_and_feedback_longest():
     """Beyond its limit an outbox drops the oldest spans first, and feedback only when nothing else is left."""
-    box = Outbox(Sink(), limit=4, batch_size=10)
+    box = Outbox(Sink(), Limits(4, 10, 0))
     feedback = [Event(None, None), Event(None, None)]
-    box.waiting.extend(["old", feedback[0], "middle", feedback[1], "new", "newest"])
+    for item in ("old", feedback[0], "middle", feedback[1], "new", "newest"):
+        box.take(item)
     assert box.make_room() == 2
-    assert list(box.waiting) == [*feedback, "new", "newest"]
-    box.waiting.clear()
-    box.waiting.extend(Event(None, None) for _ in range(6))
-    assert (box.make_room(), len(box.waiting)) == (2, 4)
+    assert box.waiting == [*feedback, "new", "newest"]
+    box = Outbox(Sink(), Limits(4, 10, 0))
+    for _ in range(6):
+        box.take(Event(None, None))
+    assert (box.make_room(), len(box)) == (2, 4)
     assert hooks.counters["dropped_undelivered"] == 4
 
 

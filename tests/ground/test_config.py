@@ -38,6 +38,8 @@ CASES = {
     "log_level": ("DEBUG", "debug", "info", "info", ["loud"]),
     "queue_size": ("10", 10, 20, 20, ["0", "-1", "2.5", "many"]),
     "batch_size": ("10", 10, 20, 20, ["0", "x"]),
+    "queue_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
+    "max_export_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
     "batch_delay_ms": ("100", 100.0, 20, 20.0, ["0", "-5", "x"]),
     "feedback_queue_size": ("10", 10, 20, 20, ["0", "x"]),
     "feedback_batch_size": ("10", 10, 20, 20, ["0", "x"]),

@@ -1,0 +1,76 @@
+"""How many bytes an item takes on the wire, and how to make it take fewer.
+
+An estimate from above, from its attributes: encoding it just to see how long it gets would cost as much as sending it.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rlhf_otel.export import limits
+from rlhf_otel.export.items import EndedSpan, Event, remade
+
+_ENVELOPE = 512
+"""Ids, times, name, scope and its share of the resource."""
+_FIELD = 16
+"""What stands around an attribute."""
+SMALL = 16_384
+"""An item up to this size is never too large for anybody, and is not cut."""
+
+
+def size_of(item: Any) -> int:
+    """The bytes of `item` on the wire; 0 for what is neither a span nor a log record."""
+    carrier = _carrier(item)
+    attributes = getattr(carrier, "attributes", None)
+    if attributes is None:
+        return 0
+    events = getattr(carrier, "events", None) or ()
+    return _ENVELOPE + _size(attributes) + sum(_ENVELOPE + _size(event.attributes or {}) for event in events)
+
+
+def cut(item: Any, most: int) -> Any:
+    """A copy of `item` whose attributes take at most `most` bytes, with notes of what is gone.
+
+    JSON stays JSON. None for feedback, which is never cut, and for what cannot be made so small.
+    """
+    if isinstance(item, Event) or (attributes := getattr(_carrier(item), "attributes", None)) is None:
+        return None
+    longest = most
+    while longest > limits.SHORTEST:
+        longest = longest * 3 // 4
+        shorter = _with(item, {key: _shorter(value, longest) for key, value in attributes.items()})
+        if size_of(shorter) <= most:
+            return shorter
+    return None
+
+
+def _carrier(item: Any) -> Any:
+    """The SDK's span or log record in `item`."""
+    readable = item.readable if isinstance(item, EndedSpan | Event) else item
+    return getattr(readable, "log_record", readable)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, Mapping):
+        return sum(_FIELD + _size(str(key)) + _size(item) for key, item in value.items())
+    if isinstance(value, Sequence):
+        return len(value) if isinstance(value, bytes) else sum(_FIELD + _size(item) for item in value)
+    return _FIELD
+
+
+def _shorter(value: Any, longest: int) -> Any:
+    return limits.shorten(value, longest) if isinstance(value, str) else limits.cut(value, longest)
+
+
+def _with(item: Any, attributes: dict[str, Any]) -> Any:
+    """A copy of `item` with other attributes."""
+    if isinstance(item, EndedSpan):
+        return EndedSpan(remade(item.readable, attributes), item.interaction, item.local_only)
+    record = copy.copy(item.log_record)
+    record.attributes = attributes
+    return dataclasses.replace(item, log_record=record)
