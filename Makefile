@@ -14,14 +14,16 @@ test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -q
 	tests/matrix/run.sh oldest
 
-## The same, with the libraries between the oldest and the newest, and the long forms of the slow tests.
+## The same, with the further client libraries, those between the oldest and the newest, and the slow tests' long forms.
 test-all: test
 	RLHF_OTEL_TEST_SLOW=1 $(BIN)/python -m pytest -q -m slow
 	tests/matrix/run.sh middle
+	tests/matrix/run.sh libraries
 
 test-matrix: $(VENV)/.installed-dev
 	tests/matrix/run.sh oldest
 	tests/matrix/run.sh middle
+	tests/matrix/run.sh libraries
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

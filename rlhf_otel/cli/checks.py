@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from rlhf_otel import libraries
 from rlhf_otel.cli.common import near, without_secrets
 from rlhf_otel.config import SETTINGS, Config, endpoint_fault, headers_are_wrong
 
@@ -83,7 +84,7 @@ def client_libraries(config: Config) -> Iterator[Finding]:
     absent = []
     for package, module in providers.known().items():
         try:
-            found = version(providers.distribution(package))
+            found = version(libraries.distribution(package))
         except PackageNotFoundError:
             absent.append(package)
             continue
@@ -104,7 +105,7 @@ def _supported(package: str, found: str, module: str, wanted: bool) -> Finding:
             package,
             "warn",
             f"{found} is not recorded: majors {low} to {high} are",
-            f"pip install '{package}<{high + 1}'",
+            f"pip install '{libraries.distribution(package)}<{high + 1}'",
         )
     if not wanted:
         return Finding(package, "warn", f"{found} is left out by the settings", "see RLHF_OTEL_PROVIDERS")
@@ -114,11 +115,11 @@ def _supported(package: str, found: str, module: str, wanted: bool) -> Finding:
 def other_instrumentations(config: Config) -> Iterator[Finding]:
     """What else records the same calls here, and how we live with it."""
     from rlhf_otel.launcher.entry_points import entry_points
-    from rlhf_otel.launcher.instrumentors import INSTRUMENTOR, library, recorded
+    from rlhf_otel.launcher.instrumentors import INSTRUMENTOR, recorded, recorded_by_us
 
     ours = recorded(config)
     for point in entry_points(INSTRUMENTOR):
-        if point.name in ours or library(point) in ours:
+        if recorded_by_us(point, ours):
             source = point.dist.name if point.dist else point.value
             yield Finding(
                 "other tracing", "ok", f"{source} stays off under rlhf-otel-instrument, so no call counts twice"

@@ -15,17 +15,30 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from rlhf_otel import hooks
+from rlhf_otel import hooks, libraries
 from rlhf_otel.instrumentation import providers
 from rlhf_otel.instrumentation.call import end_open_streams
 
 if TYPE_CHECKING:
-    from rlhf_otel.instrumentation.instrumentors import AnthropicInstrumentor, OpenAIInstrumentor
+    from rlhf_otel.instrumentation.instrumentors import (
+        AnthropicInstrumentor,
+        CerebrasInstrumentor,
+        FireworksInstrumentor,
+        GroqInstrumentor,
+        OpenAIInstrumentor,
+        SambaNovaInstrumentor,
+        TogetherInstrumentor,
+    )
     from rlhf_otel.instrumentation.patching import Patch
 
 __all__ = [
     "AnthropicInstrumentor",
+    "CerebrasInstrumentor",
+    "FireworksInstrumentor",
+    "GroqInstrumentor",
     "OpenAIInstrumentor",
+    "SambaNovaInstrumentor",
+    "TogetherInstrumentor",
     "end_open_streams",
     "instrument_client",
     "switch_off",
@@ -58,7 +71,7 @@ def switch_on(packages: Iterable[str] = ("all",), telemetry: hooks.Telemetry | N
     """
     for package in _chosen(tuple(packages)):
         _wanted[package] = telemetry
-        if _is_half_imported(providers.hook(package)):
+        if _is_half_imported(libraries.hook(package)):
             # Nothing half made is patched. Importing it again returns when whoever imports it is done.
             threading.Thread(target=_watch_import, args=(package,), name="rlhf-otel-import", daemon=True).start()
         else:
@@ -68,10 +81,14 @@ def switch_on(packages: Iterable[str] = ("all",), telemetry: hooks.Telemetry | N
 def _chosen(packages: tuple[str, ...]) -> Iterable[str]:
     if "all" in packages:
         return providers.known()
-    unknown = [p for p in packages if p not in providers.BUILT_IN and p not in providers.known()]
-    for package in unknown:
-        hooks.say(f"unknown {package}", "no client library called %r can be instrumented", package)
-    return [package for package in packages if package not in unknown]
+    chosen = []
+    for name in packages:
+        package = libraries.named(name, libraries.BUILT_IN) or libraries.named(name, providers.known())
+        if package is None:
+            hooks.say(f"unknown {name}", "no client library called %r can be instrumented", name)
+        else:
+            chosen.append(package)
+    return chosen
 
 
 def instrument_client(client: Any) -> None:
@@ -119,7 +136,7 @@ def _is_half_imported(hook: str) -> bool:
 
 def _watch_import(package: str) -> None:
     """Patches `package` once it is imported, which may be now."""
-    hook = providers.hook(package)
+    hook = libraries.hook(package)
     if _is_half_imported(hook):
         with contextlib.suppress(Exception):  # the import is the application's, and so is what it raises
             importlib.import_module(hook)

@@ -15,7 +15,7 @@ from rlhf_otel import hooks, instrumentation
 
 
 class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """An instrumentor of one client library."""
+    """For one client library. `instrument()` takes `tracer_provider`, `meter_provider` and `logger_provider`."""
 
     package: str
     requirement: str
@@ -38,14 +38,42 @@ class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]
 
 
 class OpenAIInstrumentor(_Instrumentor):
-    """Instruments openai 1 to 3. `instrument()` takes `tracer_provider`, `meter_provider` and `logger_provider`."""
+    """Instruments openai 1 to 3."""
 
-    package = "openai"
-    requirement = "openai >= 1.0, < 4"
+    package, requirement = "openai", "openai >= 1.0, < 4"
 
 
 class AnthropicInstrumentor(_Instrumentor):
-    """Instruments anthropic 0 to 2. `instrument()` takes `tracer_provider`, `meter_provider` and `logger_provider`."""
+    """Instruments anthropic 0 to 2."""
 
-    package = "anthropic"
-    requirement = "anthropic >= 0.16, < 3"
+    package, requirement = "anthropic", "anthropic >= 0.16, < 3"
+
+
+class GroqInstrumentor(_Instrumentor):
+    """Instruments groq 0 and 1."""
+
+    package, requirement = "groq", "groq >= 0.13, < 2"
+
+
+class TogetherInstrumentor(_Instrumentor):
+    """Instruments together 2 and 3."""
+
+    package, requirement = "together", "together >= 2.0, < 4"
+
+
+class CerebrasInstrumentor(_Instrumentor):
+    """Instruments cerebras-cloud-sdk 1."""
+
+    package, requirement = "cerebras.cloud.sdk", "cerebras-cloud-sdk >= 1.0, < 2"
+
+
+class FireworksInstrumentor(_Instrumentor):
+    """Instruments fireworks-ai 1."""
+
+    package, requirement = "fireworks", "fireworks-ai >= 1.0, < 2"
+
+
+class SambaNovaInstrumentor(_Instrumentor):
+    """Instruments sambanova 1."""
+
+    package, requirement = "sambanova", "sambanova >= 1.0, < 2"

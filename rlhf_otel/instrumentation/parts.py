@@ -19,7 +19,7 @@ MANY = 32
 """So many pieces of streamed text are kept apart at most."""
 
 FINISH_REASONS = {
-    "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "max_output_tokens": "length",
+    "end_turn": "stop", "stop_sequence": "stop", "eos": "stop", "max_tokens": "length", "max_output_tokens": "length",
     "tool_use": "tool_call", "tool_calls": "tool_call", "function_call": "tool_call",
 }  # fmt: skip
 """The provider's word -> the conventions' word, in messages; the span keeps the provider's."""

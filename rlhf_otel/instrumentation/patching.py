@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from rlhf_otel import hooks
-from rlhf_otel.instrumentation import providers
+from rlhf_otel import hooks, libraries
 
 _MARK = "_rlhf_otel_original"
 
@@ -54,7 +53,7 @@ class Patch:
         if isinstance(said, str):
             return said
         try:
-            return importlib.metadata.version(providers.distribution(self._library.package))
+            return importlib.metadata.version(libraries.distribution(self._library.package))
         except importlib.metadata.PackageNotFoundError:
             return ""
 

@@ -10,6 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from rlhf_otel import libraries
 from rlhf_otel.config import ConfigError, load
 from rlhf_otel.launcher import instrumentors
 from rlhf_otel.launcher.imports import when_first_imported
@@ -59,7 +60,8 @@ def _start() -> None:
         _set_up(config, packages, others)
     else:
         # The client libraries are watched apart: some import OpenTelemetry while they are themselves half imported.
-        when_first_imported(packages, lambda: _late(lambda: _set_up(config, packages, instrumentors.Installed())))
+        watched = map(libraries.hook, packages)
+        when_first_imported(watched, lambda: _late(lambda: _set_up(config, packages, instrumentors.Installed())))
         when_first_imported(_signs_of_use(config), lambda: _late(lambda: _provide(config, instrumentors.Installed())))
     flush_on_sigterm(config.exit_timeout)
 

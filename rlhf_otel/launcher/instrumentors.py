@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rlhf_otel import libraries
 from rlhf_otel.hooks import logger
 from rlhf_otel.launcher.entry_points import entry_points
 from rlhf_otel.launcher.stderr import say
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from rlhf_otel.config import Config
-
-BUILT_IN = ("openai", "anthropic")
-PROVIDERS = "rlhf_otel.providers"
-"""As `rlhf_otel.instrumentation.providers` has them; importing that is put off until a client library is imported."""
 
 DISTRO, CONFIGURATOR = "opentelemetry_distro", "opentelemetry_configurator"
 BEFORE, INSTRUMENTOR, AFTER = (
@@ -43,10 +40,11 @@ def disabled() -> frozenset[str]:
 
 def recorded(config: Config) -> tuple[str, ...]:
     """The client libraries to record: those of the setting, less those whose entry point of ours is disabled."""
-    known = (*BUILT_IN, *(point.name for point in entry_points(PROVIDERS)))
-    chosen = known if "all" in config.providers else config.providers
+    known = (*libraries.BUILT_IN, *(point.name for point in entry_points(libraries.ENTRY_POINT_GROUP)))
+    every = "all" in config.providers
+    chosen = known if every else [libraries.named(name, known) or name for name in config.providers]
     off = disabled()
-    return tuple(name for name in chosen if not off.intersection(("*", f"rlhf_{name}")))
+    return tuple(name for name in chosen if not off.intersection(("*", f"rlhf_{libraries.flat(name)}")))
 
 
 def installed(recorded: Collection[str]) -> Installed:
@@ -73,12 +71,16 @@ def _is_wanted(point: EntryPoint, off: frozenset[str], ours: frozenset[str]) -> 
     if off.intersection(("*", point.name)):
         logger.debug("instrumentation %s is disabled", point.name)
         return False
-    if twin := ours.intersection((without_version(point.name), library(point))):
-        logger.debug(
-            "instrumentation %s (%s) stays off: we record %s ourselves", point.name, point.value, *sorted(twin)[:1]
-        )
+    if (twin := recorded_by_us(point, ours)) is not None:
+        logger.debug("instrumentation %s (%s) stays off: we record %s ourselves", point.name, point.value, twin)
         return False
     return not _is_missing_its_library(point)
+
+
+def recorded_by_us(point: EntryPoint, ours: Iterable[str]) -> str | None:
+    """The one of `ours` that an instrumentation is for as well, by its name or its module's."""
+    ours = tuple(ours)
+    return libraries.named(without_version(point.name), ours) or libraries.named(library(point), ours)
 
 
 def library(point: EntryPoint) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import rlhf_otel
-from rlhf_otel import config, semconv
+from rlhf_otel import config, libraries, semconv
 from rlhf_otel.cli.main import COMMANDS
 from rlhf_otel.testing import FakeCollector, FakeLLM
 
@@ -70,6 +70,12 @@ def test_every_setting_is_documented() -> None:
 def test_every_command_is_documented() -> None:
     """Each subcommand has a row in the README."""
     assert [name for name in COMMANDS if f"`rlhf-otel {name}" not in README] == []
+
+
+def test_every_client_library_is_documented() -> None:
+    """Each library that is instrumented has a row in `libraries.md`, and no other has one."""
+    rows = re.findall(r"^\| `([\w.]+)` \|", doc("libraries.md"), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(libraries.BUILT_IN)
 
 
 def test_every_name_on_the_wire_is_documented() -> None:

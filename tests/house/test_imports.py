@@ -7,6 +7,7 @@ import sys
 from importlib.metadata import distribution, entry_points
 
 import rlhf_otel
+from rlhf_otel import libraries
 
 HEAVY = {
     "openai", "anthropic", "torch", "numpy", "pandas", "sklearn", "pydantic", "rich", "click", "grpc", "requests",
@@ -53,10 +54,10 @@ def test_the_public_names_are_pinned() -> None:
 
 
 def test_the_official_launcher_finds_our_instrumentors() -> None:
-    """Both are published under names of our own, and the classes they point to load."""
+    """Each library's is published under a name of our own, and the class it points to is for that library."""
     ours = {point.name: point for point in entry_points(group="opentelemetry_instrumentor") if "rlhf_" in point.name}
-    assert set(ours) == {"rlhf_openai", "rlhf_anthropic"}
-    assert {point.load().__name__ for point in ours.values()} == {"OpenAIInstrumentor", "AnthropicInstrumentor"}
+    assert set(ours) == {f"rlhf_{libraries.flat(package)}" for package in libraries.BUILT_IN}
+    assert {point.load().package for point in ours.values()} == set(libraries.BUILT_IN)
 
 
 def test_installing_us_hijacks_no_other_distribution() -> None:

@@ -21,6 +21,7 @@ FLOORS = {
             "config",
             "app_context",
             "handles",
+            "libraries",
             "environment_variables",
             "_version",
         ),

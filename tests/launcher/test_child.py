@@ -11,8 +11,6 @@ import sys
 
 import pytest
 
-from rlhf_otel.instrumentation import providers
-from rlhf_otel.launcher import instrumentors
 from rlhf_otel.launcher.command import SITE
 from rlhf_otel.launcher.imports import when_first_imported
 
@@ -168,12 +166,6 @@ def test_our_log_is_seen_as_the_setting_says(launch, level, shown):
     lines = launch.python(code, **ALONE, RLHF_OTEL_LOG_LEVEL=level).stderr.splitlines()
     ours = [line for line in lines if line.endswith(("detail", "warning"))]
     assert [re.sub(r"^\S+ \S+,\d+ ", "", line) for line in ours] == shown
-
-
-def test_the_launcher_knows_the_providers_without_importing_them():
-    """The launcher's own list of client libraries is that of the providers' room."""
-    assert set(instrumentors.BUILT_IN) == set(providers.BUILT_IN)
-    assert instrumentors.PROVIDERS == providers.ENTRY_POINT_GROUP
 
 
 def test_watch_acts_once_and_at_once_where_it_is_late():

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Runs the tests of the instrumentation with other versions of the client libraries and of OpenTelemetry.
+# Runs tests in an environment of their own: `oldest` and `middle` those of the instrumentation with other versions of
+# the client libraries and of OpenTelemetry, any other name those of the folder `tests/NAME` with what they need.
 #
-#   tests/matrix/run.sh oldest|middle [pytest arguments...]
+#   tests/matrix/run.sh oldest|middle|libraries [pytest arguments...]
 #
 # The environment is made on the first run, under .venvs/, and again when its requirements change.
 # PYTHON names the interpreter to make it with.
@@ -11,7 +12,7 @@ name=${1:-}
 cd "$(dirname "$0")/../.."
 versions="tests/matrix/$name.txt"
 if [ -z "$name" ] || [ "$name" = tools ] || [ ! -f "$versions" ]; then
-    echo "usage: tests/matrix/run.sh oldest|middle [pytest arguments...]" >&2
+    echo "usage: tests/matrix/run.sh oldest|middle|libraries [pytest arguments...]" >&2
     exit 2
 fi
 shift
@@ -30,8 +31,17 @@ if [ ! -f "$home/made-from" ]; then
     printf '%s\n' "$wanted" > "$home/made-from"
 fi
 
-"$python" - <<'VERSIONS'
+tests=tests/instrumentation
+if [ -d "tests/$name" ]; then
+    tests="tests/$name"
+    export RLHF_OTEL_TEST_LIBRARIES=1  # a library that was installed for its tests must not be skipped by them
+fi
+"$python" - "$versions" <<'VERSIONS'
+import re
+import sys
 from importlib.metadata import version
-print(*(f"{name} {version(name)}" for name in ("openai", "anthropic", "opentelemetry-sdk", "wrapt")), sep=", ")
+with open(sys.argv[1]) as lines:
+    names = dict.fromkeys(found[0] for line in lines if (found := re.match(r"[\w-]+", line)))
+print(*(f"{name} {version(name)}" for name in (*names, "opentelemetry-sdk", "wrapt")), sep=", ")
 VERSIONS
-exec "$python" -m pytest tests/instrumentation --quiet "$@"
+exec "$python" -m pytest "$tests" --quiet "$@"

@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
-from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from rlhf_otel.libraries import BUILT_IN, ENTRY_POINT_GROUP
+
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.patching import Library, Patch
-
-BUILT_IN = {
-    "openai": "rlhf_otel.instrumentation.providers.openai",
-    "anthropic": "rlhf_otel.instrumentation.providers.anthropic",
-}
-"""Package of the client library, as it is imported -> the module whose `provider` reads it."""
-
-ENTRY_POINT_GROUP = "rlhf_otel.providers"
-"""Where other distributions name providers of their own: the package as the name, the module as the value."""
-
-_HOOKS: Mapping[str, str] = {}
-"""Package -> the module whose import says that it is in use, where that is not the package itself."""
-_DISTRIBUTIONS: Mapping[str, str] = {}
-"""Package -> what it is called where it is installed, where that is not its own name."""
 
 
 def known() -> dict[str, str]:
     """The packages that can be instrumented, each with the module of its provider; third parties' included."""
     added = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
     return {**added, **BUILT_IN}
-
-
-@functools.cache
-def hook(package: str) -> str:
-    """The module that is patched when the application imports it, or has imported it."""
-    return _HOOKS.get(package, package)
-
-
-def distribution(package: str) -> str:
-    """What the package is called where it is installed."""
-    return _DISTRIBUTIONS.get(package, package)
 
 
 def package_of(module: str) -> str | None:

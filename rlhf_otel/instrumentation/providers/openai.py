@@ -258,9 +258,11 @@ def read_usage(call: Call, usage: Any) -> None:
 
 
 def _thought(delta: Any) -> Any:
-    """The reasoning that OpenAI-compatible servers add to a delta or a message, by either of its names."""
-    extra = getattr(delta, "__pydantic_extra__", None)
-    return (extra.get("reasoning_content") or extra.get("reasoning")) if extra else None
+    """The reasoning that compatible servers add to a delta or a message: by either name, typed by the SDK or not."""
+    for held in (vars(delta), getattr(delta, "__pydantic_extra__", None) or {}):
+        if thought := held.get("reasoning_content") or held.get("reasoning"):
+            return thought
+    return None
 
 
 def _answer(choice: Any) -> Message:
@@ -285,7 +287,7 @@ def _message(m: Mapping[str, Any]) -> Message:
     if role in ("tool", "function"):
         given = [_part(p) for p in content] if isinstance(content, list) else content
         return parts.message("tool", [parts.tool_response(m.get("tool_call_id") or m.get("name"), given)])
-    made = [parts.reasoning(thought)] if (thought := m.get("reasoning_content")) else []
+    made = [parts.reasoning(thought)] if (thought := m.get("reasoning_content") or m.get("reasoning")) else []
     made += [_part(p) for p in content] if isinstance(content, list) else [parts.text(content)] if content else []
     for tool in m.get("tool_calls") or ():
         function = tool.get("function") or tool.get("custom") or {}

@@ -1,0 +1,5 @@
+"""sambanova 1, which also speaks the wire format of Anthropic."""
+
+from rlhf_otel.instrumentation.providers.compatible import Compatible
+
+provider = Compatible("sambanova", (1, 1))

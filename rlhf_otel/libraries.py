@@ -1,0 +1,51 @@
+"""The client libraries that are instrumented, by name: the one table of those who must not import their readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+_ROOM = "rlhf_otel.instrumentation.providers."
+
+BUILT_IN = {
+    "openai": _ROOM + "openai",
+    "anthropic": _ROOM + "anthropic",
+    "groq": _ROOM + "groq",
+    "together": _ROOM + "together",
+    "cerebras.cloud.sdk": _ROOM + "cerebras",
+    "fireworks": _ROOM + "fireworks",
+    "sambanova": _ROOM + "sambanova",
+}
+"""Package of the client library, as it is imported -> the module whose `provider` reads it."""
+
+ENTRY_POINT_GROUP = "rlhf_otel.providers"
+"""Where other distributions name providers of their own: the package as the name, the module as the value."""
+
+_HOOKS: Mapping[str, str] = {}
+"""Package -> the module whose import says that it is in use, where that is not the package itself."""
+
+_DISTRIBUTIONS: Mapping[str, str] = {"fireworks": "fireworks-ai"}
+"""Package -> what it is called where it is installed, where more than dots and dashes differ."""
+
+_OTHER_NAMES: Mapping[str, str] = {}
+"""What instrumentations of others call a library -> its package, where that is not its own name."""
+
+
+def hook(package: str) -> str:
+    """The module that is patched when the application imports it, or has imported it."""
+    return _HOOKS.get(package, package)
+
+
+def distribution(package: str) -> str:
+    """What the package is called where it is installed."""
+    return _DISTRIBUTIONS.get(package, package)
+
+
+def named(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `name` means: as it is imported, as it is installed, or as other people call it."""
+    spelled = flat(_OTHER_NAMES.get(name, name))
+    return next((package for package in known if spelled in (flat(package), flat(distribution(package)))), None)
+
+
+def flat(name: str) -> str:
+    """One spelling for `google.genai`, `google-genai` and `google_genai`; entry points are called so."""
+    return name.replace(".", "_").replace("-", "_").lower()
