@@ -14,7 +14,7 @@ from rlhf_otel.instrumentation.providers.hosts import provider_name
 from rlhf_otel.instrumentation.providers.openai import provider as openai
 
 if TYPE_CHECKING:
-    from rlhf_otel.instrumentation.call import Endpoint
+    from rlhf_otel.instrumentation.endpoint import Endpoint
 
 
 class Compatible:
