@@ -20,6 +20,7 @@ MANY = 32
 
 FINISH_REASONS = {
     "end_turn": "stop", "stop_sequence": "stop", "eos": "stop", "max_tokens": "length", "max_output_tokens": "length",
+    "model_context_window_exceeded": "length",
     "tool_use": "tool_call", "tool_calls": "tool_call", "function_call": "tool_call",
 }  # fmt: skip
 """The provider's word -> the conventions' word, in messages; the span keeps the provider's."""
@@ -46,9 +47,9 @@ def reasoning(content: Any) -> Part:
     return {"type": "reasoning", "content": content}
 
 
-def tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
+def tool_call(call_id: Any, name: Any, given: Any) -> Part:
     """A call to a tool; arguments that are a JSON object are kept as one."""
-    return {"type": "tool_call", "id": call_id, "name": name, "arguments": _arguments(arguments)}
+    return {"type": "tool_call", "id": call_id, "name": name, "arguments": arguments(given)}
 
 
 def tool_response(call_id: Any, response: Any) -> Part:
@@ -104,11 +105,12 @@ def _hashed(modality: str, encoded: str, mime_type: str | None) -> Part:
     return part
 
 
-def _arguments(arguments: Any) -> Any:
-    if not isinstance(arguments, str):
-        return arguments
+def arguments(given: Any) -> Any:
+    """What a tool is called with: text that is a JSON object as that object, anything else as it is."""
+    if not isinstance(given, str):
+        return given
     try:
-        parsed = json.loads(arguments)
+        parsed = json.loads(given)
     except ValueError:
-        return arguments
-    return parsed if isinstance(parsed, dict) else arguments
+        return given
+    return parsed if isinstance(parsed, dict) else given

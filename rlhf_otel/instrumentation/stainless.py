@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _clock = time.perf_counter_ns
-_KEPT_HEADERS = {name.encode(): semconv.HTTP_RESPONSE_HEADER + name for name in ("x-request-id", "request-id")} | {
-    name.removeprefix(semconv.HTTP_RESPONSE_HEADER).encode(): name for name in semconv.PROCESSING_TIME_HEADERS
-}
+_KEPT_HEADERS = {
+    name.encode(): semconv.HTTP_RESPONSE_HEADER + name
+    for name in ("x-request-id", "request-id", "anthropic-organization-id")
+} | {name.removeprefix(semconv.HTTP_RESPONSE_HEADER).encode(): name for name in semconv.PROCESSING_TIME_HEADERS}
 """Header, as the transport gives it -> attribute."""
 
 

@@ -48,6 +48,9 @@ class Reply:
             responses, a thinking block in Anthropic messages.
         tool_calls: calls as `ToolCall` or plain tuples (name, arguments as JSON text, id).
         refusal: the words of a refusal.
+        blocks: the content of an Anthropic message in Anthropic's own words, in place of text, thoughts and calls. What
+            has no deltas on the wire comes whole in a stream too.
+        usage_details: further members of an Anthropic message's usage, in Anthropic's own words.
         usage: token counts; None leaves them out, as some compatible servers do.
         model: the model that answers; None repeats the model asked for.
         id: the id of the response; None numbers it by the request.
@@ -77,6 +80,8 @@ class Reply:
     reasoning: str | None = None
     tool_calls: Sequence[ToolCall | tuple[str, ...]] = ()
     refusal: str | None = None
+    blocks: Sequence[Mapping[str, Any]] = ()
+    usage_details: Mapping[str, Any] = field(default_factory=dict)
     usage: Usage | None = field(default_factory=Usage)
     model: str | None = None
     id: str | None = None

@@ -18,6 +18,7 @@ _STOP_REASONS = {
     "function_call": "tool_use",
     "content_filter": "refusal",
 }
+_NO_CONTENT = ("signature_delta", "citations_delta")
 _PING = Event(b'event: ping\ndata: {"type": "ping"}\n\n')
 
 
@@ -39,7 +40,7 @@ def message_stream(reply: Reply, request: Request) -> Iterator[Event]:
     pings = reply.pings
     for event in _events(reply, request):
         kind = event["type"]
-        is_content = kind == "content_block_delta" and event["delta"]["type"] != "signature_delta"
+        is_content = kind == "content_block_delta" and event["delta"]["type"] not in _NO_CONTENT
         if is_content and pings and pings < reply.pings:
             pings -= 1
             yield _PING
@@ -50,7 +51,8 @@ def message_stream(reply: Reply, request: Request) -> Iterator[Event]:
 
 
 def _events(reply: Reply, request: Request) -> Iterator[Json]:
-    opening_usage = {**_usage(reply.usage, reply), "output_tokens": 1}
+    opening_usage = {**_usage(reply.usage, reply), "output_tokens": 1, "server_tool_use": None}
+    opening_usage.pop("iterations", None)
     unfinished: Json = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": opening_usage}
     yield {"type": "message_start", "message": {**_envelope(reply, request), **unfinished}}
     for index, block in enumerate(_blocks(reply)):
@@ -58,11 +60,13 @@ def _events(reply: Reply, request: Request) -> Iterator[Json]:
         for delta in _block_deltas(reply, block):
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
-    yield {"type": "message_delta", "delta": _stop(reply), "usage": _closing_usage(reply.usage)}
+    yield {"type": "message_delta", "delta": _stop(reply), "usage": _closing_usage(reply)}
     yield {"type": "message_stop"}
 
 
 def _blocks(reply: Reply) -> list[Json]:
+    if reply.blocks:
+        return [dict(block) for block in reply.blocks]
     blocks: list[Json] = []
     if reply.reasoning is not None:
         blocks.append({"type": "thinking", "thinking": reply.reasoning, "signature": "c2lnbmF0dXJl"})
@@ -84,23 +88,33 @@ def _json_object(arguments: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"INVALID_JSON": arguments}
 
 
+_EMPTY: dict[str, Json] = {
+    "thinking": {"thinking": "", "signature": ""},
+    "text": {"text": "", "citations": None},
+    "tool_use": {"input": {}},
+    "server_tool_use": {"input": {}},
+    "mcp_tool_use": {"input": {}},
+    "compaction": {"content": None},
+}
+"""What a block of each kind that has deltas starts as."""
+
+
 def _emptied(block: Json) -> Json:
-    empty: dict[str, Json] = {
-        "thinking": {"thinking": "", "signature": ""},
-        "text": {"text": ""},
-        "tool_use": {"input": {}},
-    }
-    return {**block, **empty[block["type"]]}
+    return {**block, **{key: value for key, value in _EMPTY.get(block["type"], {}).items() if key in block}}
 
 
 def _block_deltas(reply: Reply, block: Json) -> Iterator[Json]:
-    if block["type"] == "text":
+    kind = block["type"]
+    if kind == "text":
         yield from ({"type": "text_delta", "text": piece} for piece in reply.pieces(block["text"]))
-    elif block["type"] == "thinking":
+        yield from ({"type": "citations_delta", "citation": cited} for cited in block.get("citations") or ())
+    elif kind == "thinking":
         yield from ({"type": "thinking_delta", "thinking": piece} for piece in reply.pieces(block["thinking"]))
         yield {"type": "signature_delta", "signature": block["signature"]}
-    else:
-        arguments = next(call.arguments for call in reply.calls if call.id == block["id"])
+    elif kind == "compaction":
+        yield {"type": "compaction_delta", "content": block["content"], "encrypted_content": None}
+    elif kind in _EMPTY:
+        arguments = next((call.arguments for call in reply.calls if call.id == block["id"]), json.dumps(block["input"]))
         yield from ({"type": "input_json_delta", "partial_json": piece} for piece in reply.pieces(arguments))
 
 
@@ -133,18 +147,24 @@ def _usage(usage: Usage | None, reply: Reply) -> Json:
         "output_tokens": usage.output,
         **_thinking_tokens(usage),
         "service_tier": reply.service_tier or "standard",
+        **reply.usage_details,
     }
 
 
-def _closing_usage(usage: Usage | None) -> Json:
+_ONLY_FIRST = ("service_tier", "cache_creation", "inference_geo")
+"""What only `message_start` tells of the usage."""
+
+
+def _closing_usage(reply: Reply) -> Json:
     """The usage of `message_delta`, whose counts are running totals and not additions."""
-    usage = usage or Usage(input=0, output=0)
+    usage = reply.usage or Usage(input=0, output=0)
     return {
         "input_tokens": usage.input,
         "cache_creation_input_tokens": usage.cache_write,
         "cache_read_input_tokens": usage.cached,
         "output_tokens": usage.output,
         **_thinking_tokens(usage),
+        **{key: value for key, value in reply.usage_details.items() if key not in _ONLY_FIRST},
     }
 
 

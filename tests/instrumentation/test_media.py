@@ -80,6 +80,31 @@ def test_media_in_chat_messages_are_hashed(kind: str, llm, clients, captured) ->
     assert asked["parts"] == told["parts"][0]["response"] == [{**PICTURES[1], "modality": kind}]
 
 
+HASHED = {key: value for key, value in PICTURES[1].items() if key != "mime_type"}
+EDITOR = {"type": "text_editor_code_execution_view_result", "content": PIXEL, "num_lines": None}
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        ({**EDITOR, "file_type": "image"}, {**EDITOR, "file_type": "image", "content": HASHED}),
+        ({**EDITOR, "file_type": "text", "content": "a = 1"}, {**EDITOR, "file_type": "text", "content": "a = 1"}),
+        ([{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}], [PICTURES[1]]),
+        ([{"deep": [{"type": "base64", "media_type": "image/png", "data": PIXEL}]}],
+         [{"deep": [PICTURES[1]]}]),
+    ],
+)  # fmt: skip
+def test_media_in_the_results_of_a_servers_tools_are_hashed(content: Any, kept: Any, llm, clients, captured) -> None:
+    """However deep in the result of a tool that the provider runs, media are named by their hash; text stays."""
+    block = {"type": "text_editor_code_execution_tool_result", "tool_use_id": "srv-1", "content": content}
+    messages: Any = [{"role": "assistant", "content": [block]}]
+    clients["anthropic", "sync"].messages.create(model="m", max_tokens=9, messages=messages)
+    (span,) = captured.spans
+    (part,) = json.loads(span.attributes["gen_ai.input.messages"])[0]["parts"]
+    told = {"type": "text_editor_code_execution_tool_result", "content": kept}
+    assert part == {"type": "server_tool_call_response", "id": "srv-1", "server_tool_call_response": told}
+
+
 @pytest.mark.parametrize(
     ("address", "kept"),
     [

@@ -1,6 +1,6 @@
 """anthropic 0 to 2: messages and beta messages.
 
-Sources: the request and response types of anthropic 0.40 and 2.11; the GenAI conventions' page on Anthropic, by which
+Sources: the request and response types of anthropic 0.40 and 2.14; the GenAI conventions' page on Anthropic, by which
 `gen_ai.usage.input_tokens` is the sum of uncached, cache-read and cache-written tokens.
 """
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import member, plain
+from rlhf_otel.instrumentation.providers.anthropic_blocks import message_of, parts_of
 from rlhf_otel.instrumentation.providers.hosts import ANTHROPIC_CLIENTS, provider_name
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call
     from rlhf_otel.instrumentation.endpoint import Endpoint
-    from rlhf_otel.records import Message, Part
 
 _PARAMETERS = {
     "max_tokens": semconv.REQUEST_MAX_TOKENS,
@@ -25,6 +25,12 @@ _PARAMETERS = {
     "top_p": semconv.REQUEST_TOP_P,
     "top_k": semconv.REQUEST_TOP_K,
 }
+
+_COMPACTION_COUNTS = {
+    semconv.ANTHROPIC_COMPACTION_INPUT_TOKENS: (
+        "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"),
+    semconv.ANTHROPIC_COMPACTION_OUTPUT_TOKENS: ("output_tokens",),
+}  # fmt: skip
 
 _DELTA_FIELDS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 """Kind of delta -> the field of it that carries the piece."""
@@ -43,9 +49,11 @@ class Messages:
         if stop := body.get("stop_sequences"):
             call.attributes[semconv.REQUEST_STOP_SEQUENCES] = list(stop)
         _read_output_config(call, body)
-        call.input = [_message(m) for m in body.get("messages") or () if isinstance(m, Mapping)]
+        call.input = [message_of(m) for m in body.get("messages") or () if isinstance(m, Mapping)]
+        if (tier := body.get("service_tier")) not in (None, "auto"):
+            call.attributes[semconv.ANTHROPIC_REQUEST_SERVICE_TIER] = tier
         if (system := body.get("system")) is not None:
-            call.system = _parts(system)
+            call.system = parts_of(system)
         call.tools = [_tool(tool) for tool in body.get("tools") or () if isinstance(tool, Mapping)]
 
     def response(self, call: Call, result: Any) -> None:
@@ -54,7 +62,7 @@ class Messages:
         _read_usage(call, result.usage)
         reason = result.stop_reason
         call.finish_reasons = [reason] if reason else []
-        call.output = [parts.message("assistant", _parts([plain(block) for block in result.content or ()]), reason)]
+        call.output = [parts.message("assistant", parts_of([plain(block) for block in result.content or ()]), reason)]
 
     def new_state(self) -> _Streamed:
         """The blocks so far."""
@@ -80,7 +88,7 @@ class Messages:
     def end(self, call: Call, state: _Streamed) -> None:
         """Joins the deltas of each block."""
         call.finish_reasons = [state.stop_reason] if state.stop_reason else []
-        call.output = [parts.message("assistant", _parts(state.joined()), state.stop_reason)]
+        call.output = [parts.message("assistant", parts_of(state.joined()), state.stop_reason)]
 
 
 class _Streamed:
@@ -93,9 +101,12 @@ class _Streamed:
         self.stop_reason: str | None = None
 
     def add(self, call: Call, index: int, delta: Any) -> None:
-        """Keeps one delta; citations and signatures are not part of the text."""
+        """Keeps one delta."""
         field = _DELTA_FIELDS.get(delta.type)
-        if field is None or not (piece := getattr(delta, field)):
+        if field is None:
+            self.add_rest(index, delta)
+            return
+        if not (piece := getattr(delta, field)):
             return
         if index not in self.blocks:
             self.blocks[index] = ({"type": field}, [])
@@ -107,6 +118,14 @@ class _Streamed:
             call.reasoning()
         elif not call.first_token:
             call.token()
+
+    def add_rest(self, index: int, delta: Any) -> None:
+        """Keeps what is no piece of a text: citations, and a summary, which comes whole. Signatures are of no use."""
+        if delta.type == "citations_delta":
+            block = self.blocks.setdefault(index, ({"type": "text"}, []))[0]
+            block["citations"] = [*(block.get("citations") or ()), plain(delta.citation)]
+        elif delta.type == "compaction_delta":
+            self.blocks.setdefault(index, ({"type": "compaction"}, []))[0]["content"] = delta.content
 
     def joined(self) -> list[dict[str, Any]]:
         """The blocks as an unstreamed response would have them."""
@@ -139,71 +158,44 @@ def _read_usage(call: Call, usage: Any) -> None:
     details = member(usage, "output_tokens_details")
     if (thinking := getattr(details, "thinking_tokens", None)) is not None:
         call.reasoning_tokens = thinking
+    _read_counts(call, member(usage, "server_tool_use"), semconv.ANTHROPIC_SERVER_TOOL_USE)
+    _read_compactions(call, member(usage, "iterations"))
 
 
 def _read_input_usage(call: Call, usage: Any) -> None:
-    """Reads the counts that do not grow with the answer."""
+    """Reads the counts that do not grow with the answer, and the tier that it is made in."""
     read, written = getattr(usage, "cache_read_input_tokens", None), getattr(usage, "cache_creation_input_tokens", None)
     call.cached_tokens = call.cached_tokens if read is None else read
     call.cache_write_tokens = call.cache_write_tokens if written is None else written
     if (uncached := getattr(usage, "input_tokens", None)) is not None:
         call.input_tokens = uncached + (call.cached_tokens or 0) + (call.cache_write_tokens or 0)
+    _read_counts(call, member(usage, "cache_creation"), semconv.ANTHROPIC_CACHE_CREATION)
+    if tier := getattr(usage, "service_tier", None):
+        call.attributes[semconv.ANTHROPIC_RESPONSE_SERVICE_TIER] = tier
 
 
-def _message(m: Mapping[str, Any]) -> Message:
-    made = _parts(m.get("content"))
-    role = str(m.get("role", ""))
-    if made and all(part["type"] == "tool_call_response" for part in made):
-        role = "tool"
-    return parts.message(role, made)
+def _read_counts(call: Call, counts: Any, prefix: str) -> None:
+    """Keeps each count that is not zero by its own name: such groups grow with the API."""
+    for name, count in (plain(counts) or {}).items():
+        if isinstance(count, int) and count:
+            call.attributes[prefix + name] = count
 
 
-def _parts(content: Any) -> list[Part]:
-    if isinstance(content, str):
-        return [parts.text(content)]
-    return [_part(block) for block in content or () if isinstance(block, Mapping)]
-
-
-def _part(block: Mapping[str, Any]) -> Part:
-    kind = str(block.get("type"))
-    if kind == "text":
-        return parts.text(block.get("text"))
-    if kind in ("thinking", "redacted_thinking"):
-        return parts.reasoning(block.get("thinking", ""))
-    if kind == "tool_use":
-        return parts.tool_call(block.get("id"), block.get("name"), block.get("input"))
-    if kind == "tool_result":
-        return parts.tool_response(block.get("tool_use_id"), _tool_result(block.get("content")))
-    if kind in ("image", "document"):
-        return _media(kind, block.get("source") or {})
-    if kind == "server_tool_use":
-        return {"type": "server_tool_call", "id": block.get("id"), "name": block.get("name"),
-                "server_tool_call": {"type": block.get("name"), "input": block.get("input")}}  # fmt: skip
-    if kind.endswith("_tool_result"):
-        return {"type": "server_tool_call_response", "id": block.get("tool_use_id"),
-                "server_tool_call_response": {"type": kind, "content": block.get("content")}}  # fmt: skip
-    return dict(block)
-
-
-def _tool_result(content: Any) -> Any:
-    """A tool's answer, its blocks as parts."""
-    return _parts(content) if isinstance(content, list) else content
-
-
-def _media(kind: str, source: Mapping[str, Any]) -> Part:
-    if source.get("file_id"):
-        return parts.file(kind, source["file_id"])
-    if source.get("type") == "text":
-        return parts.text(source.get("data"))
-    if source.get("url"):
-        return parts.media(kind, source["url"])
-    return parts.media(kind, source.get("data"), source.get("media_type") or "application/octet-stream")
+def _read_compactions(call: Call, iterations: Any) -> None:
+    """Sums up what the summaries of the conversation took, which the totals leave out."""
+    took = [plain(entry) for entry in iterations or () if getattr(entry, "type", None) == "compaction"]
+    if not took:
+        return
+    call.attributes[semconv.CONVERSATION_COMPACTED] = True
+    for name, counted in _COMPACTION_COUNTS.items():
+        call.attributes[name] = sum(entry.get(field) or 0 for entry in took for field in counted)
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     if "input_schema" in tool:
         return parts.function_tool(tool.get("name"), tool.get("description"), tool.get("input_schema"))
-    return {"type": tool.get("type"), "name": tool.get("name")}
+    named = {key: tool.get(key) for key in ("type", "name", "mcp_server_name")}  # run by the provider
+    return {key: value for key, value in named.items() if value is not None}
 
 
 class Anthropic:
