@@ -9,7 +9,7 @@ from typing import Any
 from rlhf_otel import config as settings
 from rlhf_otel import handles, hooks, instrumentation
 from rlhf_otel.export import setup
-from rlhf_otel.export.pipeline import add_processor, was_dropped
+from rlhf_otel.export.pipeline import add_processor
 from rlhf_otel.records import Feedback, Handle, Interaction
 
 __all__ = ["add_processor", "capture", "disable", "enable", "flush", "instrument", "interactions", "on", "shutdown",
@@ -169,7 +169,7 @@ def capture(
     except Exception as fault:  # noqa: BLE001 - the application's answer must not fail over a malformed record of it
         hooks.fault("recording a call that was handed over", fault)
         return None
-    if call.handle is None or was_dropped(call.handle.span_id):
+    if call.handle is None or call.dropped:
         return None
     handles.made(call.handle)
     return call.handle

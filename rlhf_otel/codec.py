@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, cast
@@ -46,6 +47,8 @@ _DERIVED: Mapping[str, str] = {
     "stream_duration_s": s.STREAM_DURATION,
     "cache_hit_ratio": s.CACHE_HIT_RATIO,
 }
+_PLAIN_KEYS = (*_INTERACTION_FIELDS.values(), *_DERIVED.values())
+_plain_values = operator.attrgetter(*_INTERACTION_FIELDS, *_DERIVED)
 _CONTENT_FIELDS: Mapping[str, str] = {
     "system": s.SYSTEM_INSTRUCTIONS,
     "input": s.INPUT_MESSAGES,
@@ -56,15 +59,36 @@ CONTENT_ATTRIBUTES = frozenset(_CONTENT_FIELDS.values())
 
 
 def dumps(value: Any) -> str:
-    """`value` as compact JSON, with the encoder that an SDK brought along where there is one."""
+    """`value` as compact JSON; what JSON has no word for, as text."""
+    encoded = strict_dumps(value)
+    return json.dumps(value, separators=(",", ":"), default=str) if encoded is None else encoded
+
+
+def strict_dumps(value: Any) -> str | None:
+    """`value` as compact JSON in valid UTF-8, by the encoder that an SDK brought along where there is one.
+
+    None where it has foreign objects or lone surrogates in it.
+    """
     core = sys.modules.get("pydantic_core")
-    if core is not None:
-        try:
+    try:
+        if core is not None:
             return cast("bytes", core.to_json(value)).decode()
-        except Exception:  # noqa: BLE001 - lone surrogates and foreign objects: the slow encoder below takes them
-            return json.dumps(value, separators=(",", ":"), default=str)
-    encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    return encoded if is_encodable(encoded) else json.dumps(value, separators=(",", ":"), default=str)
+        encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except Exception:  # noqa: BLE001 - each encoder raises what it likes
+        return None
+    return encoded if is_encodable(encoded) else None
+
+
+def encoded_fields(interaction: Interaction, names: Iterable[str]) -> dict[str, str] | None:
+    """The JSON of those of the fields `names` that have something in them; None where `strict_dumps` gives none."""
+    encoded: dict[str, str] = {}
+    for name in names:
+        if value := getattr(interaction, name):
+            text = strict_dumps(value)
+            if text is None:
+                return None
+            encoded[name] = text
+    return encoded
 
 
 def is_encodable(text: str) -> bool:
@@ -85,12 +109,16 @@ def whole(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def interaction_attributes(interaction: Interaction) -> Attributes:
-    """The span attributes of `interaction`, as flat values that OpenTelemetry accepts."""
+def interaction_attributes(interaction: Interaction, encoded: Mapping[str, str] | None = None) -> Attributes:
+    """The span attributes of `interaction`, as flat values that OpenTelemetry accepts.
+
+    Args:
+        interaction: the record.
+        encoded: the JSON of its content by field, where that has been made before.
+    """
     i = interaction
     attributes: Attributes = {s.OPERATION_NAME: i.operation, s.PROVIDER_NAME: i.provider}
-    for name, key in (*_INTERACTION_FIELDS.items(), *_DERIVED.items()):
-        value = getattr(i, name)
+    for key, value in zip(_PLAIN_KEYS, _plain_values(i), strict=True):
         if value is not None:
             attributes[key] = value
     if i.stream:
@@ -108,10 +136,10 @@ def interaction_attributes(interaction: Interaction) -> Attributes:
     for key, value in i.context.items():
         attributes[s.CONTEXT + key] = flat(value)
     for name, key in _CONTENT_FIELDS.items():
-        value = getattr(i, name)
-        if value:
-            attributes[key] = dumps(value)
-    attributes.update((key, flat(value)) for key, value in i.attributes.items())
+        if value := getattr(i, name):
+            attributes[key] = encoded[name] if encoded is not None else dumps(value)
+    for key, value in i.attributes.items():
+        attributes[key] = flat(value)
     return attributes
 
 

@@ -16,7 +16,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Handle, Interaction
@@ -34,6 +34,18 @@ class Drop(Exception):  # noqa: N818 - a verb: what a processor says, not an err
     """Raised by a processor: this interaction shall not leave the process with its content."""
 
 
+class Completed(NamedTuple):
+    """An interaction that has been through the pipeline and may leave the process.
+
+    `encoded` is the JSON of its content, by field, where that was made on the way; `dropped` says that a processor
+    dropped it, so that only its figures may.
+    """
+
+    interaction: Interaction
+    encoded: Mapping[str, str] | None = None
+    dropped: bool = False
+
+
 class Telemetry(Protocol):
     """Where spans, events and figures go, and what they go through before."""
 
@@ -46,13 +58,13 @@ class Telemetry(Protocol):
     def defers(self, span: Any) -> bool:
         """Whether the rest of the work on `span` may be done later: its provider is ours, and ours alone."""
 
-    def put(self, span: Any, finalize: Callable[[], Interaction], size: int) -> None:
+    def put(self, span: Any, finalize: Callable[[], Completed], size: int) -> None:
         """Takes `finalize`, which holds `size` bytes, to be called once on the export thread after `span` has ended."""
 
-    def complete(self, interaction: Interaction) -> Interaction:
+    def complete(self, interaction: Interaction) -> Completed:
         """Runs the pipeline and tells the listeners; what comes back may leave the process. Never raises."""
 
-    def attributes(self, interaction: Interaction) -> dict[str, Any]:
+    def attributes(self, completed: Completed) -> dict[str, Any]:
         """The span attributes of a completed interaction, as far as the capture mode lets its span carry them."""
 
     def measure(self, interaction: Interaction, stamps: Sequence[int]) -> None:

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rlhf_otel import hooks, records, semconv
+from rlhf_otel import codec, hooks, records, semconv
+from rlhf_otel.hooks import Completed
+from rlhf_otel.redact.redactor import INTERACTION_FIELDS
 
 if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Interaction
 
 processors: list[hooks.Processor] = []
 """The user's, in the order in which they were added."""
-
-_dropped: ContextVar[str] = ContextVar("rlhf_otel_dropped", default="")
 
 
 def add_processor(processor: hooks.Processor) -> Callable[[], None]:
@@ -45,36 +44,41 @@ class Pipeline:
     def __init__(self, redactor: Any = None) -> None:
         self.redactor = redactor
 
-    def __call__(self, interaction: Interaction, *, deferred: bool) -> tuple[Interaction, bool]:
+    def __call__(self, interaction: Interaction, *, deferred: bool) -> Completed:
         """Runs every step; never raises.
 
         Args:
-            interaction: as the readers left it.
+            interaction: as the readers left it, which is in plain JSON values.
             deferred: whether this is the export thread, where asynchronous steps may run.
-
-        Returns:
-            What may leave the process, and whether a processor said `Drop`.
         """
+        steps = tuple(processors)
+        if not steps:
+            return self._untouched(interaction)
         dropped = False
-        for step in tuple(processors):
+        for step in steps:
             try:
                 with hooks.plugged_in_code():
                     interaction = self._run(step, interaction, deferred)
             except hooks.Drop:
                 hooks.count("dropped_by_processor")
-                _dropped.set(interaction.span_id)
                 interaction, dropped = without_content(interaction), True
                 break
             except Exception as error:  # noqa: BLE001 - a processor is foreign code
                 interaction = _withheld(_named(step), interaction, error)
-        return self.redacted(interaction), dropped
+        return Completed(self.redacted(interaction), dropped=dropped)
 
-    def redacted(self, interaction: Interaction) -> Interaction:
-        """Redaction alone; never raises."""
+    def _untouched(self, interaction: Interaction) -> Completed:
+        """Redacts what no processor has touched: encoded once, for the look at it and for the span alike."""
+        encoded = codec.encoded_fields(interaction, INTERACTION_FIELDS)
+        redacted = self.redacted(interaction, encoded)
+        return Completed(redacted, encoded if redacted is interaction else None)
+
+    def redacted(self, interaction: Interaction, encoded: Mapping[str, str] | None = None) -> Interaction:
+        """Redaction alone; never raises. `encoded` as the redactor takes it."""
         if self.redactor is None:
             return interaction
         try:
-            return self.redactor(interaction)  # type: ignore[no-any-return]
+            return self.redactor(interaction, encoded)  # type: ignore[no-any-return]
         except Exception as error:  # noqa: BLE001 - a redactor that breaks must not be a leak
             return _withheld("the redactor", interaction, error)
 
@@ -108,11 +112,6 @@ def _withheld(who: str, interaction: Interaction, error: Exception) -> Interacti
     did = str(error) if isinstance(error, MisusedError) else "raised"
     hooks.fault(f"{who} {did}; content is withheld", error)
     return without_content(interaction)
-
-
-def was_dropped(span_id: str) -> bool:
-    """Whether the interaction that went through the pipeline last, on this thread, is this one and was dropped."""
-    return _dropped.get() == span_id
 
 
 async def _awaited(result: Any) -> Any:

@@ -20,7 +20,8 @@ from rlhf_otel.export import limits
 from rlhf_otel.export.items import EndedSpan
 from rlhf_otel.export.metrics import Instruments
 from rlhf_otel.export.own import is_stand_in
-from rlhf_otel.export.pipeline import Pipeline, was_dropped
+from rlhf_otel.export.pipeline import Pipeline
+from rlhf_otel.hooks import Completed
 
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
@@ -74,16 +75,16 @@ class ProviderTelemetry:
         """Nothing is put off on a provider that is not ours."""
         return False
 
-    def put(self, span: Any, finalize: Callable[[], Interaction], size: int) -> None:
+    def put(self, span: Any, finalize: Callable[[], Completed], size: int) -> None:
         """Not called, as nothing is put off."""
         raise RuntimeError("a foreign provider takes no deferred work")
 
-    def complete(self, interaction: Interaction) -> Interaction:
+    def complete(self, interaction: Interaction) -> Completed:
         """The pipeline, in place: a span that has been started cannot be dropped, only its content can."""
-        completed, dropped = self.pipeline(interaction, deferred=False)
-        return self._announced(completed, dropped)
+        return self._announced(self.pipeline(interaction, deferred=False))
 
-    def _announced(self, interaction: Interaction, dropped: bool) -> Interaction:
+    def _announced(self, completed: Completed) -> Completed:
+        interaction, _, dropped = completed
         self._remember_arm(interaction)
         hooks.count("interactions")
         hooks.count("errors", interaction.status == "error")
@@ -99,7 +100,7 @@ class ProviderTelemetry:
         )
         if self.config.capture in _EVENT_MODES and not dropped:
             self._emit_details(interaction)
-        return interaction
+        return completed
 
     def _remember_arm(self, interaction: Interaction) -> None:
         """Keeps model and variant of the newest calls, for the metrics of the feedback on them."""
@@ -108,9 +109,9 @@ class ProviderTelemetry:
             if len(self._arms) > _ARMS:
                 del self._arms[next(iter(self._arms))]
 
-    def attributes(self, interaction: Interaction) -> dict[str, Any]:
+    def attributes(self, completed: Completed) -> dict[str, Any]:
         """What the span carries: everything, without the content where that goes to events alone."""
-        attributes = codec.interaction_attributes(interaction)
+        attributes = codec.interaction_attributes(completed.interaction, completed.encoded)
         for key in codec.CONTENT_ATTRIBUTES & attributes.keys():
             if self.config.capture not in _SPAN_MODES:
                 del attributes[key]
@@ -231,21 +232,20 @@ class Telemetry(ProviderTelemetry):
         """Whether `span` is of our own provider, and nobody has added a processor to that."""
         return self.own.is_sole_owner_of(span)
 
-    def put(self, span: Any, finalize: Callable[[], Interaction], size: int) -> None:
+    def put(self, span: Any, finalize: Callable[[], Completed], size: int) -> None:
         """Keeps `finalize` until the span's end hands it to the export thread."""
         self.own.processor.defer(span, functools.partial(self._finish_deferred, finalize), size)
 
-    def _finish_deferred(self, finalize: Callable[[], Interaction], span: Any) -> EndedSpan | None:
+    def _finish_deferred(self, finalize: Callable[[], Completed], span: Any) -> EndedSpan | None:
         """On the export thread: what the ended span is exported as; None for what a processor dropped."""
-        interaction = finalize()
-        if was_dropped(interaction.span_id):
+        completed = finalize()
+        if completed.dropped:
             return None
-        return self.own.final(span, interaction, self.attributes(interaction))
+        return self.own.final(span, completed.interaction, self.attributes(completed))
 
-    def complete(self, interaction: Interaction) -> Interaction:
+    def complete(self, interaction: Interaction) -> Completed:
         """The pipeline; on the export thread a processor may drop the whole interaction."""
-        completed, dropped = self.pipeline(interaction, deferred=self.own.worker.is_current_thread)
-        return self._announced(completed, dropped)
+        return self._announced(self.pipeline(interaction, deferred=self.own.worker.is_current_thread))
 
     def _measured(self) -> None:
         self.own.measured()

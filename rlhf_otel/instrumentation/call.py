@@ -50,10 +50,10 @@ class Call:
 
     __slots__ = (
         "__weakref__", "_adopted", "_asked", "_body", "_context", "_end_ns", "_first_reasoning", "_open", "_started",
-        "attributes", "cache_write_tokens", "cached_tokens", "complete", "end", "endpoint", "error", "failure",
-        "finish_reasons", "first_token", "handle", "headers_at", "input", "input_tokens", "output", "output_tokens",
-        "patch", "provider", "reasoning_tokens", "request_model", "response_id", "response_model", "retries", "span",
-        "stamps", "start_ns", "state", "status_code", "stream", "system", "telemetry", "tools",
+        "attributes", "cache_write_tokens", "cached_tokens", "complete", "dropped", "end", "endpoint", "error",
+        "failure", "finish_reasons", "first_token", "handle", "headers_at", "input", "input_tokens", "output",
+        "output_tokens", "patch", "provider", "reasoning_tokens", "request_model", "response_id", "response_model",
+        "retries", "span", "stamps", "start_ns", "state", "status_code", "stream", "system", "telemetry", "tools",
     )  # fmt: skip
 
     def __init__(
@@ -89,7 +89,7 @@ class Call:
         self.end: StreamEnd | None = None
         self.error: tuple[str, str | None] | None = None
         self.failure: tuple[str, str] | None = None
-        self.complete = False
+        self.complete = self.dropped = False
         self.retries = 0
         self.status_code: int | None = None
         self.response_id: str | None = None
@@ -237,9 +237,9 @@ class Call:
             self._finish_inline()
 
     def _finish_inline(self) -> None:
-        interaction = self.finalize()
+        completed = self.finalize()
         if self.span.is_recording():
-            attributes = self.telemetry.attributes(interaction)
+            attributes, interaction = self.telemetry.attributes(completed), completed.interaction
             if self._adopted is not None:
                 present = getattr(self.span, "attributes", None) or {}
                 attributes = {key: value for key, value in attributes.items() if key not in present}
@@ -251,14 +251,15 @@ class Call:
         else:
             self._adopted.release()
 
-    def finalize(self) -> Interaction:
+    def finalize(self) -> hooks.Completed:
         """Everything known of the call, through the pipeline and measured. To be called once, after `finish`."""
         if self._body is not None:
             self.read(Call._read_request, self._body)
             self._body = None
-        interaction = self.telemetry.complete(self.interaction())
-        self.telemetry.measure(interaction, self.stamps)
-        return interaction
+        completed = self.telemetry.complete(self.interaction())
+        self.dropped = completed.dropped
+        self.telemetry.measure(completed.interaction, self.stamps)
+        return completed
 
     def _read_request(self, body: bytes | Mapping[str, Any]) -> None:
         self.endpoint.request(self, _decoded(body) if isinstance(body, bytes) else body)

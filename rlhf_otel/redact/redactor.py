@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rlhf_otel import codec
 from rlhf_otel.redact.rules import DEFAULT_RULES, SHORTEST_KEY, Rule
+from rlhf_otel.redact.words import Words
 
 if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Interaction
 
-_INTERACTION_FIELDS: Final = ("input", "system", "output", "tools", "error_message", "context", "attributes")
+INTERACTION_FIELDS: Final = ("input", "system", "output", "tools", "error_message", "context", "attributes")
 _FEEDBACK_FIELDS: Final = ("comment", "correction", "label", "value", "metadata")
 _MAX_DEPTH: Final = 200
 TOO_DEEP: Final = "[REDACTED:nested-too-deeply]"
@@ -31,10 +33,23 @@ class Redactor:
     def __init__(self, rules: Sequence[Rule] = DEFAULT_RULES) -> None:
         self.rules = tuple(rules)
         self._shortest = SHORTEST_KEY if self.rules == DEFAULT_RULES else 0
+        keywords = {keyword for rule in self.rules for keyword in rule.keywords}
+        self._keywords = Words(keywords)
+        self._keywords_in_json = Words(_as_in_json(keywords))
 
-    def __call__(self, interaction: Interaction) -> Interaction:
-        """`interaction` without secrets in its content, error message, context and attributes."""
-        changes = self._changes(interaction, _INTERACTION_FIELDS)
+    def __call__(self, interaction: Interaction, encoded: Mapping[str, str] | None = None) -> Interaction:
+        """`interaction` without secrets in its content, error message, context and attributes.
+
+        Args:
+            interaction: may hold objects of any kind, unless `encoded` is given.
+            encoded: the JSON of each of `INTERACTION_FIELDS` that has something in it, all of them plain JSON values.
+                What this has no keyword in needs no second look.
+        """
+        fields: Sequence[str] = INTERACTION_FIELDS
+        if encoded is not None:
+            any_in = self._keywords_in_json.any_in_encodable
+            fields = [name for name, text in encoded.items() if any_in(text)]
+        changes = self._changes(interaction, fields)
         return dataclasses.replace(interaction, **changes) if changes else interaction
 
     def redact_feedback(self, feedback: Feedback) -> Feedback:
@@ -46,6 +61,8 @@ class Redactor:
         """`text` with a placeholder such as `[REDACTED:openai-key]` in place of each secret."""
         if len(text) < self._shortest and "@" not in text:
             return text  # roles, types, names: most texts of an interaction
+        if not self._keywords.any_in(text):
+            return text
         for rule in self.rules:
             text = rule.apply(text)
         return text
@@ -85,3 +102,8 @@ class Redactor:
         if all(clean is item for clean, item in zip(cleaned, value, strict=True)):
             return value
         return tuple(cleaned) if isinstance(value, tuple) else cleaned
+
+
+def _as_in_json(words: Iterable[str]) -> set[str]:
+    """Each word as JSON may write it. Characters are escaped one by one, so a word in a text is one of these there."""
+    return {encode(word)[1:-1] for word in words for encode in (json.dumps, codec.dumps)}

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 import string
+import sys
 
+import pydantic_core  # noqa: F401 - the faster search is used where it is there
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlhf_otel import codec
 from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.redact import DEFAULT_RULES, Redactor, Rule
+from rlhf_otel.redact.redactor import INTERACTION_FIELDS
 from rlhf_otel.redact.rules import SHORTEST_KEY
+from rlhf_otel.redact.words import Words
 
 redactor = Redactor()
 
@@ -221,3 +227,59 @@ def test_no_object_is_passed_on_unread() -> None:
     }
     clean = redactor(dataclasses.replace(interaction("x"), context=hidden))
     assert "a@b.org" not in repr(clean)
+
+
+def encoded(i: Interaction) -> dict[str, str]:
+    """The JSON of its fields, as the pipeline hands it to the redactor."""
+    made = codec.encoded_fields(i, INTERACTION_FIELDS)
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize(("name", "secret"), SECRETS)
+@pytest.mark.parametrize("core", [True, False], ids=["with pydantic_core", "without"])
+@pytest.mark.parametrize("around", ["{}", '"{}"\\\n\x00\x1f\x7f/', "é看\U0001f600{}\u2028"])
+def test_what_is_found_in_a_text_is_found_by_its_json(monkeypatch, name, secret, core, around) -> None:
+    """No secret hides behind what JSON escapes, in any field, whichever encoder wrote it."""
+    if not core:
+        monkeypatch.delitem(sys.modules, "pydantic_core")
+    fresh, text = Redactor(), around.format(secret)
+    message = {"role": "user", "parts": [{"type": "text", "content": text}]}
+    ends = {"trace_id": "", "span_id": "", "start_ns": 0, "end_ns": 0}
+    for field, value in {
+        "input": [message], "system": [{"content": text}], "output": [message], "tools": [{"description": text}],
+        "error_message": text, "context": {"note": text}, "attributes": {"text": [text]},
+    }.items():  # fmt: skip
+        dirty = Interaction(**ends, **{field: value})
+        clean = fresh(dirty, encoded(dirty))
+        assert clean == fresh(dirty)
+        assert f"[REDACTED:{name}]" in repr(clean)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    st.booleans(),
+)
+def test_any_word_of_a_rule_is_found_by_its_json(word: str, around: str, core: bool) -> None:
+    """Rules of one's own may look for words with quotes, line breaks or letters that JSON escapes."""
+    own = Redactor([Rule("word", re.compile(re.escape(word)), (word,))])
+    dirty = dataclasses.replace(interaction("x"), error_message=around + word + around)
+    with pytest.MonkeyPatch.context() as patched:
+        if not core:
+            patched.delitem(sys.modules, "pydantic_core")
+        assert own(dirty, encoded(dirty)) == own(dirty)
+
+
+@given(st.lists(st.text(st.characters(codec=None), min_size=1, max_size=4), max_size=5), st.text(max_size=50))
+def test_words_are_found_all_at_once_as_they_are_one_by_one(words: list[str], text: str) -> None:
+    """The fast search for many words finds what looking for each does; in halves of characters it claims a find."""
+    expected = any(word in text for word in words)
+    assert Words(words).any_in(text) is expected
+    assert Words(words).any_in("\ud800" + text)
+
+
+def test_clean_json_is_not_looked_at_again() -> None:
+    """An interaction without a keyword in its JSON is handed on as it is."""
+    clean = interaction("nothing")
+    assert redactor(clean, encoded(clean)) is clean
