@@ -18,8 +18,17 @@ FETCH_RESPONSE: Final = "fetch_response"
 COMPACTION: Final = "compaction"
 CANCEL_RESPONSE: Final = "cancel_response"
 COUNT_TOKENS: Final = "count_tokens"
+IMAGE_GENERATION: Final = "image_generation"
+VIDEO_GENERATION: Final = "video_generation"
+SPEECH: Final = "speech"
+TRANSCRIPTION: Final = "transcription"
+TRANSLATION: Final = "translation"
+MODERATION: Final = "moderation"
 
-MODEL_OPERATIONS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings", COMPACTION})
+MODEL_OPERATIONS: Final = frozenset({
+    "chat", "text_completion", "generate_content", "embeddings", COMPACTION,
+    IMAGE_GENERATION, VIDEO_GENERATION, SPEECH, TRANSCRIPTION, TRANSLATION, MODERATION,
+})  # fmt: skip
 """What a model has answered: such a span is a call that people can look at and rate."""
 
 # --- The call -----------------------------------------------------------------------------------------------------

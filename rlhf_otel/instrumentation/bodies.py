@@ -9,10 +9,13 @@ import zlib
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rlhf_otel.instrumentation import parts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rlhf_otel.instrumentation.call import Call
+    from rlhf_otel.records import Part
 
 _clock = time.perf_counter_ns
 
@@ -72,7 +75,11 @@ class MediaReader(BodyReader):
 
     def finish(self, call: Call) -> None:
         """Hands over size and hash."""
-        call.read(call.endpoint.response, Media(self.mime_type, self.byte_size, self._hash.hexdigest()))
+        call.read(call.endpoint.response, self.media())
+
+    def media(self) -> Media:
+        """All that has come."""
+        return Media(self.mime_type, self.byte_size, self._hash.hexdigest())
 
     def cut(self, call: Call) -> None:
         """Hands over the size; the hash is that of nothing anybody has."""
@@ -85,6 +92,17 @@ class Media(NamedTuple):
     mime_type: str | None
     byte_size: int
     sha256: str | None
+
+    def part(self, modality: str) -> Part:
+        """It as a part of a message."""
+        return parts.known(modality, self.sha256, self.byte_size, self.mime_type)
+
+
+def whole_media(call: Call, response: Any) -> Media:
+    """What is kept of a response that is all there."""
+    reader = MediaReader(response)
+    reader.add(call, response.content)
+    return reader.media()
 
 
 def reader_for(call: Call, response: Any) -> BodyReader:

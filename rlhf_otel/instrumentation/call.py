@@ -133,11 +133,12 @@ class Call:
         self._started -= end_ns - start_ns
         self.start_ns = start_ns
 
-    def sent(self, body: bytes) -> None:
+    def sent(self, body: bytes | None) -> None:
         """Keeps the request's body as it goes over the wire: nothing that the application changes later reaches it."""
         if self._body is not None:
             self._asked = _clock()  # again: what the client waited before was not for this response
-        self._body = body
+        if body is not None:
+            self._body = body
 
     def asked(self, arguments: Mapping[str, Any]) -> None:
         """Keeps what was asked where there is no body to be seen: plain values that nobody else holds."""

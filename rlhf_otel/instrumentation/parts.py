@@ -74,6 +74,16 @@ def media(modality: str, source: Any, mime_type: str | None = None) -> Part:
     return _hashed(modality, source, mime_type)
 
 
+def known(modality: str, sha256: str | None, byte_size: int | None = None, mime_type: str | None = None) -> Part:
+    """An image, a sound or a document of which this is known."""
+    part: Part = {"type": "uri", "modality": modality, "uri": f"sha256:{sha256}" if sha256 else ""}
+    if byte_size is not None:
+        part["byte_size"] = byte_size
+    if mime_type:
+        part["mime_type"] = mime_type
+    return part
+
+
 def file(modality: str, file_id: Any) -> Part:
     """A file that the provider keeps."""
     return {"type": "file", "modality": modality, "file_id": file_id}
@@ -98,11 +108,7 @@ def _hashed(modality: str, encoded: str, mime_type: str | None) -> Part:
         data = base64.b64decode(encoded)
     except (binascii.Error, ValueError):
         data = encoded.encode()
-    digest = hashlib.sha256(data).hexdigest()
-    part: Part = {"type": "uri", "modality": modality, "uri": f"sha256:{digest}", "byte_size": len(data)}
-    if mime_type:
-        part["mime_type"] = mime_type
-    return part
+    return known(modality, hashlib.sha256(data).hexdigest(), len(data), mime_type)
 
 
 def arguments(given: Any) -> Any:

@@ -203,8 +203,7 @@ def _build_request(original: Callable[..., Any]) -> Callable[..., Any]:
         call = under_way.current.get()
         if call is not None:
             try:
-                if (content := getattr(request, "_content", None)) is not None:  # else it is read while it is sent
-                    call.sent(content)
+                call.sent(getattr(request, "_content", None))  # None of a form with files, read while it is sent
             except Exception as error:  # noqa: BLE001 - the request is made, whatever we make of it
                 hooks.fault("keeping a request", error)
         return request

@@ -25,7 +25,7 @@ class Unrecorded(Call):
     def start(self, outer: Span | None = None, kind: SpanKind = SpanKind.CLIENT) -> None:
         """There is no span."""
 
-    def sent(self, body: bytes) -> None:
+    def sent(self, body: bytes | None) -> None:
         """Nothing of it is kept."""
 
     def identified(self) -> None:

@@ -6,7 +6,7 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING
 
-from rlhf_otel.testing.wire import Dialect, Endpoint, Event, dump, error_body, response_headers
+from rlhf_otel.testing.wire import Body, Dialect, Endpoint, Event, dump, error_body, response_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +37,11 @@ def deliver(exchange: Exchange, endpoint: Endpoint, reply: Reply, request: Reque
     elif reply.malformed == "error_event":
         _send_body(exchange, reply, headers, dump(error_body(endpoint.dialect, reply, request)))
     else:
-        _send_body(exchange, reply, headers, _damaged(dump(endpoint.plain(reply, request)), reply))
+        made = endpoint.plain(reply, request)
+        if isinstance(made, Body):
+            _send_body(exchange, reply, {"content-type": made.content_type, **headers}, made.data)
+        else:
+            _send_body(exchange, reply, headers, _damaged(dump(made), reply))
 
 
 def refuse(exchange: Exchange, dialect: Dialect, reply: Reply, request: Request) -> None:

@@ -15,9 +15,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
 
-from rlhf_otel.testing import wire_anthropic, wire_openai, wire_responses
+from rlhf_otel.testing import wire_anthropic, wire_media, wire_openai, wire_responses
 from rlhf_otel.testing.delivery import deliver, refuse
 from rlhf_otel.testing.loopback import Exchange, LoopbackServer
 from rlhf_otel.testing.reply import Reply, Request
@@ -28,7 +30,12 @@ if TYPE_CHECKING:
 
 Responder = Callable[[Request], Reply]
 
-_ENDPOINTS = (*wire_openai.ENDPOINTS, *wire_responses.ENDPOINTS, *wire_anthropic.ENDPOINTS)
+_ENDPOINTS = (
+    *wire_openai.ENDPOINTS,
+    *wire_responses.ENDPOINTS,
+    *wire_media.ENDPOINTS,
+    *wire_anthropic.ENDPOINTS,
+)
 _ROUTES = [
     (endpoint.method, re.compile(re.escape(endpoint.path).replace(r"\{id\}", "[^/]+") + "$"), endpoint)
     for endpoint in _ENDPOINTS
@@ -36,7 +43,7 @@ _ROUTES = [
 _ANTHROPIC_MODELS = Endpoint(
     method="GET", path="/models", plain=wire_anthropic.models, dialect="anthropic", scripted=False
 )
-_RETRIEVE = re.compile(r"/responses/([^/]+)$")
+_STORED = re.compile(r"/responses/([^/]+)(/cancel)?$")
 
 
 class FakeLLM:
@@ -150,6 +157,7 @@ class FakeLLM:
 
     def _record(self, exchange: Exchange) -> Request:
         now = time.time()
+        body, files = _decoded(exchange.body, exchange.headers.get("content-type", ""))
         with self._changed:
             self._count += 1
             request = Request(
@@ -158,7 +166,8 @@ class FakeLLM:
                 path=exchange.path,
                 query=exchange.query,
                 headers=exchange.headers,
-                body=_decoded(exchange.body),
+                body=body,
+                files=files,
                 content=exchange.body,
                 time=now,
             )
@@ -168,7 +177,7 @@ class FakeLLM:
 
     def _reply(self, endpoint: Endpoint, request: Request) -> tuple[Reply, Request]:
         """The reply, and the request that it answers: an earlier one where a stored response is asked for."""
-        if earlier := _RETRIEVE.search(request.path):
+        if not endpoint.scripted and (earlier := _STORED.search(request.path)):
             return self._retrieve(earlier[1], request)
         reply = self._next_reply(request) if endpoint.scripted else self.default
         if request.path.endswith("/responses"):
@@ -188,12 +197,30 @@ class FakeLLM:
         return self.responder(request) if self.responder else self.default
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
+def _decoded(body: bytes, content_type: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The fields and the files of a body."""
+    if content_type.startswith("multipart/form-data"):
+        return _form(body, content_type)
     try:
         value = json.loads(body or b"{}")
     except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+        value = None
+    return (value if isinstance(value, dict) else {}), {}
+
+
+def _form(body: bytes, content_type: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    message = BytesParser(policy=HTTP).parsebytes(b"content-type: %b\r\n\r\n%b" % (content_type.encode(), body))
+    fields: dict[str, Any] = {}
+    files: dict[str, bytes] = {}
+    for part in message.iter_parts():
+        name = str(part.get_param("name", header="content-disposition"))
+        data = part.get_payload(decode=True)
+        assert isinstance(data, bytes)
+        if part.get_filename() is None:
+            fields[name] = data.decode()
+        else:
+            files[name] = data
+    return fields, files
 
 
 def _dialect(request: Request) -> Dialect:

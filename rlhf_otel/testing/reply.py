@@ -72,6 +72,8 @@ class Reply:
         service_tier: as the provider would report it.
         system_fingerprint: as OpenAI would report it.
         embeddings: one vector for each input; missing ones are made up.
+        media: the picture, sound or video that is made; a PNG of eight bytes by default.
+        flagged: the categories for which a moderation flags everything.
         raw: sent verbatim as the body; a sequence is sent piece by piece.
         gzip: whether the body is compressed.
     """
@@ -100,6 +102,8 @@ class Reply:
     service_tier: str | None = None
     system_fingerprint: str | None = None
     embeddings: Sequence[Sequence[float]] = ()
+    media: bytes = b"\x89PNG\r\n\x1a\n"
+    flagged: Sequence[str] = ()
     raw: bytes | str | Sequence[bytes | str] | None = None
     gzip: bool = False
 
@@ -155,7 +159,8 @@ class Request:
         path: without the query.
         query: the query parameters; the last value of a repeated one.
         headers: with lower-case names.
-        body: the decoded JSON; an empty dict where there was none.
+        body: the decoded JSON, or the fields of a form; an empty dict where there was neither.
+        files: the files of a form, by the names of their fields.
         content: the body as it came.
         time: when it arrived, in seconds since the epoch.
     """
@@ -166,13 +171,14 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     content: bytes = b""
     time: float = 0.0
 
     @property
     def stream(self) -> bool:
         """Whether the caller asked for server-sent events."""
-        return bool(self.body.get("stream")) or self.query.get("stream") == "true"
+        return self.body.get("stream") in (True, "true") or self.query.get("stream") == "true"
 
     @property
     def model(self) -> str:

@@ -13,6 +13,13 @@ Json = dict[str, Any]
 Dialect = Literal["openai", "anthropic"]
 
 
+class Body(NamedTuple):
+    """An answer that is no JSON."""
+
+    content_type: str
+    data: bytes
+
+
 class Event(NamedTuple):
     """One server-sent event as bytes; `content` where it carries text, reasoning or tool arguments."""
 
@@ -20,7 +27,7 @@ class Event(NamedTuple):
     content: bool = False
 
 
-Plain = Callable[[Reply, Request], Json]
+Plain = Callable[[Reply, Request], Json | Body]
 Stream = Callable[[Reply, Request], Iterator[Event]]
 ErrorEvent = Callable[[Reply, Request, int], Event]
 
@@ -32,7 +39,7 @@ class Endpoint:
     Attributes:
         method: GET or POST.
         path: how the path ends; `{id}` stands for one segment.
-        plain: makes the JSON of an answer.
+        plain: makes the JSON of an answer, or a body of another kind.
         dialect: whose error bodies and response headers it sends.
         stream: makes the events of a streamed answer, where it can be streamed.
         error_event: makes the event that tells of an error within a stream, after a number of other events.

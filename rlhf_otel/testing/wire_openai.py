@@ -35,6 +35,11 @@ def chat(reply: Reply, request: Request) -> Json:
     }
 
 
+def stored_chat(reply: Reply, request: Request) -> Json:
+    """A `chat.completion` that was kept, by its id."""
+    return {**chat(reply, request), "id": request.path.rpartition("/")[2]}
+
+
 def _message(reply: Reply, choice: int) -> Json:
     says_nothing = not reply.answer(choice) and (reply.tool_calls or reply.refusal)
     content = None if says_nothing else reply.answer(choice)
@@ -210,6 +215,7 @@ def _finish(reply: Reply) -> str:
 
 ENDPOINTS = (
     Endpoint(method="POST", path="/chat/completions", plain=chat, stream=chat_stream, error_event=error_event),
+    Endpoint(method="GET", path="/chat/completions/{id}", plain=stored_chat),
     Endpoint(method="POST", path="/completions", plain=completion, stream=completion_stream, error_event=error_event),
     Endpoint(method="POST", path="/embeddings", plain=embeddings),
     Endpoint(method="GET", path="/models", plain=models, scripted=False),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from rlhf_otel.testing.reply import Usage
 from rlhf_otel.testing.wire import Endpoint, Event, Json, error_message, named_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rlhf_otel.testing.reply import Reply, Request, ToolCall, Usage
+    from rlhf_otel.testing.reply import Reply, Request, ToolCall
 
 _INCOMPLETE = {
     "length": "max_output_tokens",
@@ -190,7 +191,33 @@ def error_event(reply: Reply, request: Request, events_before: int) -> Event:
     return named_event({**failure, "sequence_number": events_before})
 
 
+def cancelled(reply: Reply, request: Request) -> Json:
+    """A response that was stopped before it said anything."""
+    return _skeleton(reply, request, "cancelled")
+
+
+def compacted(reply: Reply, request: Request) -> Json:
+    """A conversation of which only what the user said and something encrypted is left."""
+    said = {"id": f"msg_{request.number}", "type": "message", "status": "completed", "role": "user"}
+    kept = {**said, "content": [{"type": "input_text", "text": request.prompt}]}
+    output = [kept, {"id": f"cmp_{reply.id or request.number}", "type": "compaction", "encrypted_content": "gAAAAAB"}]
+    made = {
+        "id": reply.id or f"resp_{request.number}",
+        "object": "response.compaction",
+        "created_at": int(request.time),
+    }
+    return {**made, "output": output, "usage": usage_json(reply.usage or Usage())}
+
+
+def input_tokens(reply: Reply, request: Request) -> Json:
+    """How many tokens a request would have."""
+    return {"object": "response.input_tokens", "input_tokens": (reply.usage or Usage()).input}
+
+
 ENDPOINTS = (
+    Endpoint(method="POST", path="/responses/compact", plain=compacted),
+    Endpoint(method="POST", path="/responses/input_tokens", plain=input_tokens),
+    Endpoint(method="POST", path="/responses/{id}/cancel", plain=cancelled, scripted=False),
     Endpoint(method="POST", path="/responses", plain=response, stream=response_stream, error_event=error_event),
     Endpoint(
         method="GET",

@@ -176,9 +176,10 @@ WEATHER = {
 CAT = "https://example.org/cat.png"
 PIXEL = "iVBORw0KGgo="  # the eight bytes that every PNG begins with
 _PIXEL_HASH = "4c4b6a3be1314ab86138bef4314dde022e600960d8689a2c8f8631802d20dab6"  # their SHA-256, from sha256sum
+PICTURE = {"type": "uri", "modality": "image", "uri": f"sha256:{_PIXEL_HASH}", "byte_size": 8, "mime_type": "image/png"}
 PICTURES = [
     {"type": "uri", "modality": "image", "uri": CAT},
-    {"type": "uri", "modality": "image", "uri": f"sha256:{_PIXEL_HASH}", "byte_size": 8, "mime_type": "image/png"},
+    PICTURE,
 ]
 """The parts for a picture at the address `CAT` and one sent inline as `PIXEL`."""
 

@@ -101,6 +101,36 @@ async def streaming_json(method, ask):
         return [type(response), shown(await settle(response.json()))]
 
 
+async def words(method, ask):
+    """An answer that is plain text, as of transcripts in some formats."""
+    answer = await settle(method(**ask))
+    return [type(answer), answer]
+
+
+async def raw_words(method, ask):
+    """The same by `with_raw_response`."""
+    response = await settle(method(**ask))
+    return [type(response), response.text, await settle(response.parse())]
+
+
+async def binary(method, ask):
+    """An answer that is a sound."""
+    answer = await settle(method(**ask))
+    return [type(answer), answer.response.headers["content-type"], answer.content, answer.read()]
+
+
+async def raw_binary(method, ask):
+    """The same by `with_raw_response`."""
+    response = await settle(method(**ask))
+    return [type(response), response.content, (await settle(response.parse())).content]
+
+
+async def streaming_binary(method, ask):
+    """The same by `with_streaming_response`, piece by piece."""
+    async with entered(method(**ask)) as response:
+        return [type(response), [piece async for piece in each(response.iter_bytes(3))]]
+
+
 # --- Streams ------------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import member
-from rlhf_otel.instrumentation.providers import openai_stored
+from rlhf_otel.instrumentation.providers import openai_audio, openai_images, openai_stored
 from rlhf_otel.instrumentation.providers.hosts import OPENAI_CLIENTS, provider_name
 from rlhf_otel.instrumentation.providers.openai_responses import Responses
 from rlhf_otel.instrumentation.providers.plain import Plain
@@ -335,10 +335,13 @@ class OpenAI:
         "/embeddings": Embeddings(),
         "/responses": Responses(),
         **openai_stored.ENDPOINTS,
+        **openai_images.ENDPOINTS,
+        **openai_audio.ENDPOINTS,
     }
     _templates: Mapping[tuple[str, str], Endpoint] = {
         ("GET", "/chat/completions/{}"): FetchedChat(),
         **openai_stored.TEMPLATES,
+        **openai_images.TEMPLATES,
     }
 
     def endpoint(self, path: str, method: str = "POST") -> Endpoint | None:
