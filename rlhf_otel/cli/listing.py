@@ -8,6 +8,7 @@ from rich.text import Text
 
 from rlhf_otel.cli import marks
 from rlhf_otel.cli.common import console, one_line
+from rlhf_otel.cli.words import in_short
 from rlhf_otel.codec import prompt_text, response_text
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 TABLE_FROM = 110
 """Narrower than this, a table leaves prompt and answer too little."""
 GAP = 2
-WIDEST_MODEL, WIDEST_ARGUMENTS, WIDEST_FEEDBACK = 17, 60, 24
+WIDEST_MODEL, WIDEST_FEEDBACK = 17, 24
 _COLOURS = {"ok": "green", "abandoned": "yellow", "cancelled": "yellow"}
 
 
@@ -50,7 +51,8 @@ def print_calls(calls: Sequence[Interaction], feedback: Mapping[str, Sequence[Fe
 
 def _row(one: Interaction, feedback: Sequence[Feedback]) -> Row:
     outcome = marks.outcome(one)
-    asked, answered = prompt_text(one), response_text(one) or one.error_message or _tool_calls(one)
+    asked = prompt_text(one) or in_short(one.input)
+    answered = response_text(one) or one.error_message or in_short(one.output)
     if one.input is None and one.output is None and not answered:
         asked = "(content was not captured)"
     return Row(
@@ -72,19 +74,6 @@ def _model(one: Interaction) -> str:
     """The model that answered; as it was asked for where the answer only adds a date to that."""
     asked, answered = one.request_model or "", one.response_model or ""
     return asked if asked and answered.startswith(f"{asked}-") else answered or asked or one.name
-
-
-def _tool_calls(one: Interaction) -> str:
-    parts = (part for message in one.output or () for part in message.get("parts", ()))
-    return ", ".join(tool_call(part, WIDEST_ARGUMENTS) for part in parts if part.get("type") == "tool_call")
-
-
-def tool_call(part: Mapping[str, object], at_most: int | None = None) -> str:
-    """A call of a tool as code would say it, its arguments cut to `at_most` characters."""
-    arguments = marks.compact(part.get("arguments") or "")
-    if at_most is not None and len(arguments) > at_most:
-        arguments = f"{arguments[: at_most - 1]}…"
-    return f"{part.get('name')}({arguments})"
 
 
 # --- A table, two lines a call ----------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from rlhf_otel.cli.common import (
     reading,
     store_option,
 )
-from rlhf_otel.cli.marks import compact
+from rlhf_otel.cli.words import in_words
 from rlhf_otel.semconv import SERVICE_NAME
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from rlhf_otel.records import Feedback, Handle, Interaction, Message, Part
+    from rlhf_otel.records import Feedback, Handle, Interaction, Message
     from rlhf_otel.store import Store
 
     Line = tuple[str, Text]
@@ -189,22 +189,8 @@ def _message(message: Message, answer: bool = False) -> Iterator[Line]:
     role = printable(message.get("role", ""))
     yield "", Text(f"{role} (answer)" if answer else role, "bold green" if answer else "bold cyan")
     for part in message.get("parts", ()):
-        yield "  ", Text(printable(_part(part)))
+        yield "  ", Text(printable(in_words(part)))
     yield _blank()
-
-
-def _part(part: Part) -> str:
-    """A part of a message in words; one of a kind that we do not know as its JSON."""
-    kind, content = part.get("type"), part.get("content")
-    if kind == "text":
-        return str(content)
-    if kind == "reasoning":
-        return f"(thinking) {content}"
-    if kind == "tool_call":
-        return f"→ {part.get('name')}({compact(part.get('arguments'))})"
-    if kind == "tool_call_response":
-        return f"← {compact(part.get('response', part.get('result')))}"
-    return compact(part)
 
 
 def _blank() -> Line:

@@ -38,6 +38,33 @@ def test_traces_shows_each_call_in_any_width(run, store, monkeypatch, width):
     assert lines[0].startswith("Time") == (width > 60)
 
 
+PNG = {"type": "uri", "modality": "image", "mime_type": "image/png", "byte_size": 812_345, "uri": f"sha256:{'4c' * 32}"}
+SOUND = {"type": "uri", "modality": "audio", "mime_type": "audio/mpeg", "uri": ""}
+FLAGS = {"type": "moderation", "flagged": True, "categories": ["hate", "violence"], "scores": {"hate": 0.9}}
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ([PNG], "[image, image/png, 812 kB, sha256:4c4c4c4c…]"),
+        ([{"type": "uri", "modality": "image", "uri": "https://x.org/a.png"}], "[image, https://x.org/a.png]"),
+        ([{"type": "file", "modality": "document", "file_id": "file-1"}], "[document, file-1]"),
+        ([FLAGS], "flagged: hate, violence"),
+        ([{**FLAGS, "flagged": False, "categories": []}], "not flagged"),
+    ],
+)
+def test_answers_without_words_are_shown_by_what_they_are(run, store, parts, said):
+    """A picture, a file or a judgement stands where the text of an answer would, in the list and in `show`."""
+    shown = interaction("a" * 16, 0, input=[{"role": "user", "parts": [SOUND]}], operation="image_generation",
+                        output=[{"role": "assistant", "parts": parts}])  # fmt: skip
+    with Store.open(store) as opened:
+        opened.add([shown])
+    for command in (("traces",), ("show", "a" * 16)):
+        words = " ".join(run(*command, "--store", store).stdout.split())
+        assert said in words
+        assert "[audio, audio/mpeg]" in words
+
+
 def test_a_prompt_has_room_in_a_small_terminal(run, store, monkeypatch):
     """At 80 columns fifty characters of prompt and answer can be read, and more are cut."""
     long = interaction("a" * 16, 0, input=[text("user", "p" * 200)], output=[text("assistant", "a" * 200)])

@@ -21,7 +21,7 @@ from .shapes import find
 
 CASES = [*contract_openai.CASES, *contract_responses.CASES, *contract_media.CASES, *contract_anthropic.CASES]
 KINDS = ("sync", "async")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK's, of methods that are going to leave it
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK's, of methods that will leave it
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
