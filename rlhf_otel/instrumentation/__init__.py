@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 from rlhf_otel import hooks, libraries
-from rlhf_otel.instrumentation import providers
+from rlhf_otel.instrumentation import detached, providers
 from rlhf_otel.instrumentation.call import end_open_streams
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def switch_on(packages: Iterable[str] = ("all",), telemetry: hooks.Telemetry | N
         packages: names of client libraries, or `all`.
         telemetry: where to, in place of `hooks.telemetry`.
     """
+    detached.watch()
     for package in _chosen(tuple(packages)):
         _wanted[package] = telemetry
         if _is_half_imported(libraries.hook(package)):
@@ -109,6 +110,7 @@ def _is_added(client: Any, package: str) -> bool:
     """Adds `client` to those of `package` that are recorded; an object that makes no calls is none."""
     with _lock, contextlib.suppress(AttributeError, TypeError):
         _patched(package).add(client)
+        detached.watch()
         return True
     return False
 
@@ -120,6 +122,8 @@ def switch_off(packages: Iterable[str] | None = None) -> None:
             _wanted.pop(package, None)
             if (patch := _patches.pop(package, None)) is not None:
                 patch.undo()
+        if not _wanted and not _patches:
+            detached.unwatch()
 
 
 def patched_packages() -> dict[str, str]:

@@ -16,6 +16,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from rlhf_otel import handles, hooks, semconv
+from rlhf_otel.instrumentation import detached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ _taken: weakref.WeakSet[Any] = weakref.WeakSet()
 _KINDS = (SpanKind.CLIENT, SpanKind.INTERNAL)
 """By the GenAI conventions, and by OpenInference; a gateway's server span is no call that it makes."""
 _CHAT_WORDS = {"chat": ("chat", "generate_content"), "text_completion": ("text_completion", "completion")}
+_MODEL_NAMES = (semconv.REQUEST_MODEL, "llm.model_name", "langfuse.observation.model.name")
 
 
 class _Inherited(dict[str, Any]):
@@ -88,29 +90,47 @@ class AdoptingTracer:
         return span
 
 
-def outer_span(operation: str) -> Span | None:
+def outer_span(operation: str, package: str, model: str | None) -> Span | None:
     """The span that another instrumentation has started for the very call that is about to be made, if there is one.
 
-    It is the current span, still open, of a kind that calls to models have, says that it is a model call of this
-    operation, and has not been adopted by an earlier call (then this is another call beneath it).
+    It is still open, of a kind that calls to models have, says that it is a model call of this operation, and has not
+    been adopted by an earlier call (then this is another call beneath it). It is the current span, or the only one that
+    was started beside it.
     """
     span: Any = trace.get_current_span()
-    attributes = getattr(span, "attributes", None)
-    if not attributes or getattr(span, "kind", None) not in _KINDS or not span.is_recording() or span in _taken:
-        return None
-    if not _is_model_call(attributes, operation):
-        return None
-    scope = getattr(span, "instrumentation_scope", None)
-    if scope is not None and scope.name == semconv.SCOPE:
-        return None
+    if not _is_about(span, operation):
+        beside = [span for span in detached.open_spans(package) if _is_about(span, operation, model)]
+        if len(beside) != 1:
+            return None  # of several nobody can tell which; theirs and ours are better than a wrong one
+        span = beside[0]
     _taken.add(span)
     return span  # type: ignore[no-any-return]
 
 
+def is_held(operation: str) -> bool:
+    """Whether the current span is this very call's, so that its owner may have suppressed all others but it."""
+    return _is_about(trace.get_current_span(), operation)
+
+
+def _is_about(span: Any, operation: str, model: str | None = None) -> bool:
+    attributes = getattr(span, "attributes", None)
+    if not attributes or getattr(span, "kind", None) not in _KINDS or not span.is_recording() or span in _taken:
+        return False
+    if not _is_model_call(attributes, operation):
+        return False
+    scope = getattr(span, "instrumentation_scope", None)
+    if scope is not None and scope.name == semconv.SCOPE:
+        return False
+    named = {attributes[key] for key in _MODEL_NAMES if key in attributes}
+    return model is None or not named or model in named
+
+
 def _is_model_call(attributes: Any, operation: str) -> bool:
-    """By the GenAI conventions, OpenInference's or OpenLLMetry's words."""
+    """By the GenAI conventions, or OpenInference's, Langfuse's or OpenLLMetry's words."""
     if (named := attributes.get(semconv.OPERATION_NAME)) is not None:
         return named in _CHAT_WORDS.get(operation, (operation,))
     if (kind := attributes.get("openinference.span.kind")) is not None:
         return bool(kind == ("EMBEDDING" if operation == "embeddings" else "LLM"))
+    if (kind := attributes.get("langfuse.observation.type")) is not None:
+        return bool(kind == ("embedding" if operation == "embeddings" else "generation"))
     return attributes.get("llm.request.type") in _CHAT_WORDS.get(operation, (operation, "embedding"))

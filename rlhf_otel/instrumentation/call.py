@@ -10,7 +10,6 @@ allowed.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import json
@@ -26,6 +25,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from rlhf_otel import app_context, handles, hooks, semconv
 from rlhf_otel.instrumentation import collected
+from rlhf_otel.instrumentation.held import HeldSpan
 from rlhf_otel.records import Handle, Interaction, Message, Part, StreamEnd
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Call:
         self.headers_at = 0
         self._context = app_context.current_context()
         self._end_ns = 0
-        self._adopted: _HeldEnd | None = None
+        self._adopted: HeldSpan | None = None
         self._body: bytes | Mapping[str, Any] | None = None
         self.patch: Any = None
         self.first_token = self._first_reasoning = 0
@@ -112,7 +112,7 @@ class Call:
     def start(self, outer: Span | None = None, kind: SpanKind = SpanKind.CLIENT) -> None:
         """Starts the span of this call, or adopts `outer`, which another instrumentation has already started for it."""
         if outer is not None:
-            self._adopted = _HeldEnd(outer)
+            self._adopted = HeldSpan(outer, stream=self.stream)
             self.span = outer
         else:
             self.span = self.telemetry.tracer().start_span(
@@ -241,10 +241,7 @@ class Call:
         completed = self.finalize()
         if self.span.is_recording():
             attributes, interaction = self.telemetry.attributes(completed), completed.interaction
-            if self._adopted is not None:
-                present = getattr(self.span, "attributes", None) or {}
-                attributes = {key: value for key, value in attributes.items() if key not in present}
-            self.span.set_attributes(attributes)
+            (self._adopted.add if self._adopted is not None else self.span.set_attributes)(attributes)
             if interaction.status == "error":
                 self.span.set_status(Status(StatusCode.ERROR, interaction.error_message))
         if self._adopted is None:
@@ -324,27 +321,6 @@ class Call:
         # The last reference is gone: a stream that was dropped, or never read.
         if self.is_open and not sys.is_finalizing():
             self.finish("abandoned")
-
-
-class _HeldEnd:
-    """Keeps a span of another instrumentation open until our attributes are on it, however early its owner ends it."""
-
-    def __init__(self, span: Any) -> None:
-        self._span = span
-        self._asked: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        with contextlib.suppress(AttributeError):
-            span.end = self._hold
-
-    def _hold(self, *args: Any, **kwargs: Any) -> None:
-        # Time stamps are taken now, so that the span is not longer than its owner says.
-        self._asked = self._asked or ((args, kwargs) if args or kwargs else ((time.time_ns(),), {}))
-
-    def release(self) -> None:
-        """Gives the span's own `end` back, and calls it where its owner already did."""
-        self._span.__dict__.pop("end", None)
-        if self._asked is not None:
-            args, kwargs = self._asked
-            self._span.end(*args, **kwargs)
 
 
 def end_open_streams() -> None:

@@ -121,7 +121,7 @@ class MethodPatch(Patch):
                 return None
             given = arguments()
             endpoint = method.readers(instance, given) if given is not None else None
-            if given is None or endpoint is None:
+            if given is None or endpoint is None or under_way.is_suppressed(endpoint.operation):
                 return None
             who = self.provider.describe(instance, given)
             call = Call(
@@ -144,7 +144,8 @@ class MethodPatch(Patch):
     def start(self, method: Method, call: Call) -> None:
         """Starts the span of `call`."""
         kind = SpanKind.INTERNAL if method.in_process else SpanKind.CLIENT
-        call.start(adoption.outer_span(call.endpoint.operation), kind=kind)
+        outer = adoption.outer_span(call.endpoint.operation, self.provider.package, call.request_model)
+        call.start(outer, kind=kind)
         hooks.count("calls")
 
     def _records(self, instance: Any) -> bool:

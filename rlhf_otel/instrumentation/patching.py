@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any, Protocol
+
+import wrapt
 
 from rlhf_otel import hooks, libraries
 
 _MARK = "_rlhf_otel_original"
+_PROXIES = (wrapt.ObjectProxy, wrapt.FunctionWrapper)
+"""Whose relation differs between the versions of wrapt."""
 
 
 class Library(Protocol):
@@ -29,6 +35,7 @@ class Patch:
         self.telemetry: hooks.Telemetry | None = None
         self.everywhere = False
         self._replaced: list[tuple[Any, str, Any]] = []
+        self._reached: list[Callable[[], None]] = []
 
     # --- What a kind of patch point does itself ---------------------------------------------------------------------
 
@@ -83,6 +90,9 @@ class Patch:
             if vars(owner).get(name) is ours:
                 setattr(owner, name, _function(ours).__dict__[_MARK])
         self._replaced.clear()
+        for put_back in self._reached:
+            put_back()
+        self._reached.clear()
 
     def _replace(self, owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
         """Puts `wrap(original)` in the place of an attribute that `owner` itself has."""
@@ -93,6 +103,40 @@ class Patch:
         _function(ours).__dict__[_MARK] = original
         setattr(owner, name, ours)
         self._replaced.append((owner, name, ours))
+        for cls in _subclasses(owner):
+            self._reached += _reach(vars(cls).get(name), original, ours)
+
+
+def _subclasses(cls: Any) -> Iterator[type[Any]]:
+    subclasses: list[type[Any]] = type.__subclasses__(cls) if isinstance(cls, type) else []
+    for subclass in subclasses:
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def _reach(wrapper: Any, original: Any, ours: Any) -> Iterator[Callable[[], None]]:
+    """Puts `ours` where a wrapper that others put around `original` before us, on a subclass, keeps that.
+
+    So the order in which we and they are switched on makes no difference: theirs is always around ours. Yields what
+    puts `original` back.
+    """
+    is_proxy = isinstance(wrapper, _PROXIES)
+    name = "__wrapped__" if is_proxy else "cell_contents"
+    for holder in (wrapper,) if is_proxy else getattr(wrapper, "__closure__", None) or ():
+        try:
+            kept = getattr(holder, name)
+        except ValueError:
+            continue  # an empty cell
+        if kept is original:
+            setattr(holder, name, ours)
+            yield functools.partial(_put_back, holder, name, ours, original)
+        elif isinstance(kept, (FunctionType, *_PROXIES)) and kept is not ours:
+            yield from _reach(kept, original, ours)
+
+
+def _put_back(holder: Any, name: str, ours: Any, original: Any) -> None:
+    if getattr(holder, name) is ours:
+        setattr(holder, name, original)
 
 
 def _function(value: Any) -> Any:

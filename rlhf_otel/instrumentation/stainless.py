@@ -150,7 +150,7 @@ class StainlessPatch(Patch):
         try:
             options = kwargs["options"] if "options" in kwargs else args[1]
             endpoint = self.provider.endpoint(str(options.url), options.method.upper())
-            if endpoint is None or not under_way.may_begin(telemetry):
+            if endpoint is None or not under_way.may_begin(telemetry) or under_way.is_suppressed(endpoint.operation):
                 return None
             provider, server = self._service(client)
             unrecorded = getattr(endpoint, "unrecorded", False)
@@ -165,7 +165,7 @@ class StainlessPatch(Patch):
             call.patch = self
             under_way.begun()
             if not unrecorded and not adoption.sdk_will_trace(client):
-                call.start(adoption.outer_span(endpoint.operation))
+                call.start(adoption.outer_span(endpoint.operation, self.provider.package, call.request_model))
             if (read_options := getattr(endpoint, "read_options", None)) is not None:
                 call.read(read_options, options)
             if not unrecorded:

@@ -11,6 +11,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from rlhf_otel import handles, hooks
+from rlhf_otel.instrumentation import adoption
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call
@@ -27,9 +28,13 @@ def may_begin(telemetry: hooks.Telemetry | None) -> bool:
 
     Not those that a processor or listener makes, about a call that it would never hear the end of.
     """
-    if telemetry is None or not hooks.enabled or hooks.in_plugged_in_code():
-        return False
-    return not otel_context.get_value(otel_context._SUPPRESS_INSTRUMENTATION_KEY)
+    return telemetry is not None and hooks.enabled and not hooks.in_plugged_in_code()
+
+
+def is_suppressed(operation: str) -> bool:
+    """Whether a call is not to have a span; where another instrumentation says so that holds one, we adopt that."""
+    suppressed = otel_context.get_value(otel_context._SUPPRESS_INSTRUMENTATION_KEY)
+    return bool(suppressed) and not adoption.is_held(operation)
 
 
 def enter(call: Call) -> Entered:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import operator
 import re
+from asyncio import _get_running_loop
 from contextlib import asynccontextmanager
 
 _CHANGES = re.compile(
@@ -25,6 +26,11 @@ def find(client, path):
     return None
 
 
+def _is_asynchronous(value, asynchronous, synchronous):
+    """What some other instrumentations return looks like both; a synchronous client is used without an event loop."""
+    return hasattr(value, asynchronous) and not (hasattr(value, synchronous) and _get_running_loop() is None)
+
+
 async def settle(value):
     """The value, which an asynchronous client promises and a synchronous one gives."""
     return await value if inspect.isawaitable(value) else value
@@ -32,7 +38,7 @@ async def settle(value):
 
 async def each(source):
     """The items of a stream of either kind."""
-    if hasattr(source, "__aiter__"):
+    if _is_asynchronous(source, "__aiter__", "__iter__"):
         async for item in source:
             yield item
     else:
@@ -43,7 +49,7 @@ async def each(source):
 @asynccontextmanager
 async def entered(manager):
     """A `with` block of either kind."""
-    if hasattr(manager, "__aenter__"):
+    if _is_asynchronous(manager, "__aenter__", "__enter__"):
         async with manager as value:
             yield value
     else:

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from rlhf_otel import instrumentation
-from rlhf_otel.instrumentation.call import _HeldEnd
+from rlhf_otel.instrumentation.held import HeldSpan
 from rlhf_otel.testing import Reply, capture
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
@@ -91,7 +91,7 @@ def test_the_end_of_an_adopted_span_is_its_owners_to_the_nanosecond() -> None:
             ended.append(end_time)
 
     span = Span()
-    held = _HeldEnd(span)
+    held = HeldSpan(span, stream=False)
     span.end(end_time=7)
     assert ended == []
     held.release()
