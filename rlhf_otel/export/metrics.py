@@ -40,7 +40,8 @@ class Instruments:
         optional |= {key: i.attributes.get(key) for key in (s.SERVER_ADDRESS, s.SERVER_PORT)}
         common.update((key, value) for key, value in optional.items() if value is not None)
         failed = {s.ERROR_TYPE: i.error_type} if i.error_type else {}
-        self._duration.record(i.duration_s, {**common, **failed})
+        if s.BATCH_CUSTOM_ID not in i.attributes:  # nobody has seen how long an answer of a batch took
+            self._duration.record(i.duration_s, {**common, **failed})
         if i.time_to_first_chunk_s is not None:
             self._first_chunk.record(i.time_to_first_chunk_s, common)
         for before, after in itertools.pairwise(stamps):

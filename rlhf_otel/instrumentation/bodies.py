@@ -59,6 +59,33 @@ class BodyReader:
         self.finish(call)
 
 
+class LineReader(BodyReader):
+    """Takes JSON lines: hands over each of them, once it is whole, to the endpoint's `line`."""
+
+    def add(self, call: Call, decoded: bytes) -> None:
+        """Reads the lines that `decoded` ends."""
+        if b"\n" not in decoded:
+            self._pieces.append(decoded)
+            return
+        *lines, rest = b"".join((*self._pieces, decoded)).split(b"\n")
+        self._pieces = [rest]
+        for line in lines:
+            self._read_line(call, line)
+
+    def finish(self, call: Call) -> None:
+        """Reads the last line, which nothing ends."""
+        self._read_line(call, b"".join(self._pieces))
+        self._pieces.clear()
+
+    def cut(self, call: Call) -> None:
+        """Half a line says nothing."""
+
+    def _read_line(self, call: Call, line: bytes) -> None:
+        if (value := lenient(line)) is not None:
+            call.stamps.append(_clock())
+            call.read(call.endpoint.line, value)  # type: ignore[attr-defined]
+
+
 class MediaReader(BodyReader):
     """Takes a sound or a video: counts and hashes what comes, and keeps none of it."""
 

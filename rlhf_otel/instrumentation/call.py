@@ -88,7 +88,7 @@ class Call:
         self.handle: Handle | None = None
         self.end: StreamEnd | None = None
         self.error: tuple[str, str | None] | None = None
-        self.failure: tuple[str, str] | None = None
+        self.failure: tuple[str, str | None] | None = None
         self.complete = self.dropped = False
         self.retries = 0
         self.status_code: int | None = None

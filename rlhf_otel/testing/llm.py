@@ -19,7 +19,7 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
 
-from rlhf_otel.testing import wire_anthropic, wire_media, wire_openai, wire_responses
+from rlhf_otel.testing import batches_anthropic, wire_anthropic, wire_media, wire_openai, wire_responses
 from rlhf_otel.testing.delivery import deliver, refuse
 from rlhf_otel.testing.loopback import Exchange, LoopbackServer
 from rlhf_otel.testing.reply import Reply, Request
@@ -35,6 +35,7 @@ _ENDPOINTS = (
     *wire_responses.ENDPOINTS,
     *wire_media.ENDPOINTS,
     *wire_anthropic.ENDPOINTS,
+    *batches_anthropic.ENDPOINTS,
 )
 _ROUTES = [
     (endpoint.method, re.compile(re.escape(endpoint.path).replace(r"\{id\}", "[^/]+") + "$"), endpoint)
@@ -77,6 +78,7 @@ class FakeLLM:
         self._script = deque(replies)
         self._requests: list[Request] = []
         self._count = 0
+        self._batches = batches_anthropic.Batches(self._next_reply)
         self._served: dict[str, tuple[Reply, Request]] = {}
         self._faults: list[Exception] = []
         self._changed = threading.Condition()
@@ -177,6 +179,8 @@ class FakeLLM:
 
     def _reply(self, endpoint: Endpoint, request: Request) -> tuple[Reply, Request]:
         """The reply, and the request that it answers: an earlier one where a stored response is asked for."""
+        if batch := self._batches.answer(request):
+            return batch, request
         if not endpoint.scripted and (earlier := _STORED.search(request.path)):
             return self._retrieve(earlier[1], request)
         reply = self._next_reply(request) if endpoint.scripted else self.default

@@ -1,4 +1,4 @@
-"""anthropic 0 to 2: messages and beta messages.
+"""anthropic 0 to 2: messages and beta messages, the counting of their tokens, and completions of old.
 
 Sources: the request and response types of anthropic 0.40 and 2.14; the GenAI conventions' page on Anthropic, by which
 `gen_ai.usage.input_tokens` is the sum of uncached, cache-read and cache-written tokens.
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import member, plain
+from rlhf_otel.instrumentation.providers.anthropic_batches import Batches
 from rlhf_otel.instrumentation.providers.anthropic_blocks import message_of, parts_of
 from rlhf_otel.instrumentation.providers.hosts import ANTHROPIC_CLIENTS, provider_name
+from rlhf_otel.instrumentation.providers.plain import Plain
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call
@@ -198,16 +200,82 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in named.items() if value is not None}
 
 
+class CountTokens(Plain):
+    """`/v1/messages/count_tokens`: how many tokens a request would have. They have not been used."""
+
+    operation = semconv.COUNT_TOKENS
+
+    def request(self, call: Call, body: Mapping[str, Any]) -> None:
+        """Reads what is counted."""
+        _messages.request(call, body)
+
+    def response(self, call: Call, result: Any) -> None:
+        """Reads the count."""
+        call.attributes[semconv.USAGE_INPUT_TOKENS] = result.input_tokens
+
+
+class Completions:
+    """`/v1/complete`, the endpoint without roles that only anthropic 0 has."""
+
+    operation = "text_completion"
+
+    def request(self, call: Call, body: Mapping[str, Any]) -> None:
+        """Reads the parameters and the prompt, which holds the turns of both sides."""
+        for name, key in _PARAMETERS.items():
+            if (value := body.get(name)) is not None:
+                call.attributes[key] = value
+        if (most := body.get("max_tokens_to_sample")) is not None:
+            call.attributes[semconv.REQUEST_MAX_TOKENS] = most
+        if stop := body.get("stop_sequences"):
+            call.attributes[semconv.REQUEST_STOP_SEQUENCES] = list(stop)
+        call.input = [parts.message("user", [parts.text(body.get("prompt"))])]
+
+    def response(self, call: Call, result: Any) -> None:
+        """Reads the text; there is no usage."""
+        call.response_id, call.response_model = result.id, result.model
+        self.end(call, [[result.completion], result.stop_reason])
+
+    def new_state(self) -> list[Any]:
+        """The text so far, and why it ended."""
+        return [[], None]
+
+    def chunk(self, call: Call, state: list[Any], chunk: Any) -> None:
+        """Reads one piece of the text."""
+        if not call.response_id:
+            call.response_id, call.response_model = chunk.id, chunk.model
+            call.identified()
+        if chunk.completion:
+            parts.gather(state[0], chunk.completion)
+            call.token()
+        if chunk.stop_reason:
+            state[1], call.complete = chunk.stop_reason, True
+
+    def end(self, call: Call, state: list[Any]) -> None:
+        """Joins the pieces."""
+        pieces, reason = state
+        call.finish_reasons = [reason] if reason else []
+        call.output = [parts.message("assistant", [parts.text("".join(pieces))], reason)]
+
+
+_messages = Messages()
+
+
 class Anthropic:
     """The provider."""
 
     package = "anthropic"
     versions = (0, 2)
-    _endpoints: Mapping[str, Endpoint] = {"/v1/messages": Messages()}
+    _endpoints: Mapping[str, Endpoint] = {
+        "/v1/messages": _messages,
+        "/v1/messages/count_tokens": CountTokens(),
+        "/v1/complete": Completions(),
+    }
+    _batches = Batches(_messages)
 
     def endpoint(self, path: str, method: str = "POST") -> Endpoint | None:
         """The readers of `path`; beta messages differ by a query only."""
-        return self._endpoints.get(path.partition("?")[0]) if method == "POST" else None
+        found = self._endpoints.get(path.partition("?")[0]) if method == "POST" else None
+        return found or self._batches.endpoint(path, method)
 
     def name_of(self, client: Any) -> str:
         """By the class of the client, then by the host it talks to; a host that is not known counts as anthropic."""
