@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -172,6 +173,23 @@ def _thinking_tokens(usage: Usage) -> Json:
     return {"output_tokens_details": {"thinking_tokens": usage.reasoning}} if usage.reasoning else {}
 
 
+def completion(reply: Reply, request: Request) -> Json:
+    """A whole `completion` of the endpoint without roles."""
+    return _completion(reply, request, reply.answer(), _stop(reply)["stop_reason"])
+
+
+def completion_stream(reply: Reply, request: Request) -> Iterator[Event]:
+    """A `completion` for each piece, and a last one with the stop reason."""
+    for piece in reply.pieces(reply.answer()):
+        yield named_event(_completion(reply, request, piece, None), content=True)
+    yield named_event(completion(dataclasses.replace(reply, text="", chunks=None), request))
+
+
+def _completion(reply: Reply, request: Request, text: str, stop_reason: str | None) -> Json:
+    return {"type": "completion", "id": reply.id or f"compl_{request.number}", "model": reply.model or request.model,
+            "completion": text, "stop_reason": stop_reason, "stop": None}  # fmt: skip
+
+
 def count_tokens(reply: Reply, request: Request) -> Json:
     """The number of input tokens that the reply was scripted with."""
     return {"input_tokens": (reply.usage or Usage(input=0)).input}
@@ -200,6 +218,14 @@ ENDPOINTS = (
         plain=message,
         dialect="anthropic",
         stream=message_stream,
+        error_event=error_event,
+    ),
+    Endpoint(
+        method="POST",
+        path="/complete",
+        plain=completion,
+        dialect="anthropic",
+        stream=completion_stream,
         error_event=error_event,
     ),
     Endpoint(method="POST", path="/messages/count_tokens", plain=count_tokens, dialect="anthropic"),

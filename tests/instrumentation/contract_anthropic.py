@@ -294,6 +294,20 @@ COMPACTED = Talk(
     pings=1,
 )  # fmt: skip
 
+COUNTED = Talk(
+    name="counted",
+    ask={key: value for key, value in TOOLS.ask.items() if key != "max_tokens"},
+    reply=_reply(usage=Usage(input=14)),
+    span_name="count_tokens claude",
+    attributes={
+        "gen_ai.operation.name": "count_tokens", "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": "claude", "server.address": "127.0.0.1", "gen_ai.usage.input_tokens": 14,
+        "http.response.header.request-id": ["req-a"],
+        "http.response.header.anthropic-organization-id": ["org-fake"],
+    },
+    content={key: value for key, value in TOOLS.content.items() if key != "output"},
+)  # fmt: skip
+
 
 def _case(path, way, talk, **more):
     return Case(sdk="anthropic", path=path, way=way, talk=talk, **more)
@@ -319,6 +333,9 @@ CASES = [
     _case("beta.messages.stream", shapes.helper, THINKING),
     _case("beta.messages.stream", shapes.helper_text, TEXT),
     _case("messages.create", shapes.plain, DOCUMENTS),
+    _case("messages.count_tokens", shapes.plain, COUNTED),
+    _case("messages.with_raw_response.count_tokens", shapes.raw, COUNTED),
+    _case("beta.messages.count_tokens", shapes.plain, COUNTED),
     *[_case("beta.messages.create", way, talk)
       for talk in (SERVER_TOOLS, COMPACTED) for way in (shapes.plain, shapes.stream)],
     _case("beta.messages.stream", shapes.helper, SERVER_TOOLS),

@@ -54,6 +54,8 @@ class Messages:
         call.input = [message_of(m) for m in body.get("messages") or () if isinstance(m, Mapping)]
         if (tier := body.get("service_tier")) not in (None, "auto"):
             call.attributes[semconv.ANTHROPIC_REQUEST_SERVICE_TIER] = tier
+        if isinstance(thread := body.get("thread"), Mapping) and (previous := thread.get("previous_message_id")):
+            call.attributes[semconv.REQUEST_PREVIOUS_RESPONSE_ID] = previous  # the server holds what was said so far
         if (system := body.get("system")) is not None:
             call.system = parts_of(system)
         call.tools = [_tool(tool) for tool in body.get("tools") or () if isinstance(tool, Mapping)]
