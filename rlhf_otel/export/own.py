@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from rlhf_otel import __version__, hooks
 from rlhf_otel.config import DEFAULT_STORE
 from rlhf_otel.export import otlp
+from rlhf_otel.export.forked import threadless
 from rlhf_otel.export.items import EndedSpan, Event, feedback_of, interaction_of, remade
 from rlhf_otel.export.local import StoreSink
 from rlhf_otel.export.outbox import Limits
@@ -96,7 +97,7 @@ class OwnProviders:
         """Private unless the launcher makes it global."""
         from opentelemetry.sdk.trace import TracerProvider
 
-        provider = TracerProvider(sampler=self._sampler(), resource=self.resource, shutdown_on_exit=False)
+        provider = threadless(TracerProvider)(sampler=self._sampler(), resource=self.resource, shutdown_on_exit=False)
         provider.add_span_processor(self.processor)
         self.made_tracer_provider = provider
         return provider
@@ -115,7 +116,7 @@ class OwnProviders:
 
         from rlhf_otel.export.processors import EventFeed
 
-        provider = LoggerProvider(resource=self.resource, shutdown_on_exit=False)
+        provider = threadless(LoggerProvider)(resource=self.resource, shutdown_on_exit=False)
         provider.add_log_record_processor(EventFeed(self.worker))
         return provider
 

@@ -11,6 +11,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 
 from rlhf_otel import hooks
+from rlhf_otel.export.forked import threadless
 from rlhf_otel.export.otlp import BACKEND, quiet
 
 _DEFAULT_INTERVAL_S = 60.0
@@ -56,7 +57,7 @@ class Metrics:
     """A meter provider of our own, exported when it is due and something has been measured since."""
 
     def __init__(self, resource: Any, make_exporters: Callable[[], Sequence[Any]]) -> None:
-        self.provider = MeterProvider([_Reader(make_exporters)], resource=resource, shutdown_on_exit=False)
+        self.provider = threadless(MeterProvider)([_Reader(make_exporters)], resource=resource, shutdown_on_exit=False)
         interval = os.environ.get("OTEL_METRIC_EXPORT_INTERVAL", "")
         self._interval_s = float(interval) / 1000 if interval.isdigit() else _DEFAULT_INTERVAL_S
         self._due: float | None = None
