@@ -74,15 +74,18 @@ class Worker:
 
     def _reset(self) -> None:
         """A new process has no thread and leaves what its parent had queued to its parent."""
+        self._renew_queues()
+        self._thread: threading.Thread | None = None
+        self._outboxes: list[Outbox] | None = None
+        self._lost = False
+        self._held = {"span": 0, "feedback": 0}  # bytes in the inbox
+
+    def _renew_queues(self) -> None:
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._event_inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._hurry = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._outboxes: list[Outbox] | None = None
         self._start_lock = threading.RLock()
-        self._lost = False
         self._weighing = threading.RLock()  # a finalizer may run inside it, on the same thread
-        self._held = {"span": 0, "feedback": 0}  # bytes in the inbox
 
     # --- The application's side -----------------------------------------------------------------------------------
 
@@ -158,10 +161,23 @@ class Worker:
     def _ensure_thread(self) -> None:
         if self._thread is not None and self._thread.is_alive():
             return
+        if type(self._inbox) is not queue.SimpleQueue:
+            self._refit()
         with self._start_lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="rlhf-otel-export", daemon=True)
                 self._thread.start()
+
+    def _refit(self) -> None:
+        """Moves what waits into queues of gevent's, which has replaced threads and queues since ours were made.
+
+        The thread will be a greenlet; if it waited on a queue of the old kind, no other greenlet would ever run again.
+        """
+        before = self._inbox, self._event_inbox
+        self._renew_queues()
+        for old, new in zip(before, (self._inbox, self._event_inbox), strict=True):
+            while not old.empty():
+                new.put(old.get())
 
     # --- The thread -----------------------------------------------------------------------------------------------
 

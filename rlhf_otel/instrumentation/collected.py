@@ -26,9 +26,10 @@ _watching = False
 
 def watch() -> None:
     """Has collections noticed from now on; to be called before there is anything to collect."""
-    global _watching
+    global _watching, _late
     if not _watching:
         _watching = True
+        _late = queue.SimpleQueue()  # of gevent's kind, where that has replaced threads meanwhile
         gc.callbacks.append(_collecting)
         threading.Thread(target=_end_late, name="rlhf-otel-collected", daemon=True).start()
 
@@ -81,9 +82,8 @@ def _end_late() -> None:
 
 def _begin_anew() -> None:
     """A fork has no thread, and what its parent has found is its parent's."""
-    global _watching, _collector, _late
+    global _watching, _collector
     _found.clear()
-    _late = queue.SimpleQueue()
     _collector = 0
     if _watching:
         gc.callbacks.remove(_collecting)
