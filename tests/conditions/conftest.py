@@ -31,6 +31,8 @@ LAUNCHER = (sys.executable, "-m", "rlhf_otel.launcher.command")
 SETTINGS = ("OTEL_", "RLHF_OTEL_", "TRACELOOP_", "OPENINFERENCE_", "OPENAI_", "ANTHROPIC_", "PYTHON")
 NEVER = "600000"
 """A batch delay in milliseconds that no test waits for: what arrives was delivered because a process ended."""
+PATIENCE = 100
+"""Seconds to wait for what never comes where something hangs. A loaded machine is slow, but not that slow."""
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +80,7 @@ class Running:
         """Tells the process to end and waits until it has."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=PATIENCE)
 
     def kill(self) -> None:
         """Ends it with everything that it has started, whatever state it is in."""
@@ -94,10 +96,10 @@ class Service(Running):
 
     def ask(self, prompt: str) -> dict:
         """The service's answer; waits for a server that is still starting."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE
         while True:
             try:
-                with urlopen(f"http://127.0.0.1:{self.port}/?{quote(prompt)}", timeout=30) as response:
+                with urlopen(f"http://127.0.0.1:{self.port}/?{quote(prompt)}", timeout=PATIENCE) as response:
                     answered = json.load(response)
                 break
             except URLError as error:
@@ -107,10 +109,17 @@ class Service(Running):
         assert answered["answer"] == answer_to(prompt)
         return answered
 
-    def ask_all(self, prompts) -> set[int]:
-        """Asks several prompts at once; the ids of the processes that answered."""
+    def ask_all(self, prompts, *, processes=1) -> list[str]:
+        """Asks several prompts at once, and further ones until so many processes have answered; all that were asked."""
+        asked, answered = [], set()
+        until = time.monotonic() + PATIENCE
         with ThreadPoolExecutor(8) as pool:
-            return {answered["process"] for answered in pool.map(self.ask, prompts)}
+            while not asked or len(answered) < processes:
+                assert time.monotonic() < until, self.said
+                wave = [f"{prompt} {len(asked)}" for prompt in prompts]
+                answered |= {answer["process"] for answer in pool.map(self.ask, wave)}
+                asked += wave
+        return asked
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from .conftest import NEVER, arrived, pairs
+from .conftest import NEVER, PATIENCE, arrived, pairs
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="celery's prefork pool is for POSIX")
 
@@ -36,8 +36,8 @@ def folders(tmp_path):
 def test_a_worker_that_lives_on(start, backend, llm):
     """Calls of a worker that goes on waiting for tasks arrive without its being ended."""
     worker = start(*CELERY, **ASKED, **backend.environment())
-    llm.wait_for(len(PROMPTS), timeout=30)
-    backend.wait_for(spans=len(PROMPTS), timeout=30)
+    llm.wait_for(len(PROMPTS), timeout=PATIENCE)
+    backend.wait_for(spans=len(PROMPTS), timeout=PATIENCE)
     assert worker.process.poll() is None
     assert arrived(backend) == pairs(*PROMPTS), worker.said
 
@@ -48,6 +48,6 @@ def test_a_worker_that_lives_on(start, backend, llm):
 def test_a_worker_that_ends(more, start, backend, llm):
     """Pool processes deliver what is waiting when the worker is told to end, and when they are replaced."""
     worker = start(*CELERY, *more, **ASKED, OTEL_BSP_SCHEDULE_DELAY=NEVER, **backend.environment())
-    llm.wait_for(len(PROMPTS), timeout=30)
+    llm.wait_for(len(PROMPTS), timeout=PATIENCE)
     worker.stop()
     assert arrived(backend) == pairs(*PROMPTS), worker.said

@@ -35,8 +35,8 @@ def test_every_call_of_every_worker_arrives(preload, threads, launched, serve, b
     variables = {**AT_EXIT, **backend.environment(), **({"WARM_UP": "warm-up"} if preload else {})}
     words = (*GUNICORN, *preload, "--threads", threads, "wsgi")
     with serve(*words, launched=launched, **variables) as service:
-        service.ask_all(PROMPTS)
-    assert arrived(backend) == pairs(*PROMPTS, *(["warm-up"] if preload else [])), service.said
+        asked = service.ask_all(PROMPTS, processes=2)
+    assert arrived(backend) == pairs(*asked, *(["warm-up"] if preload else [])), service.said
     assert "Traceback" not in service.said
 
 

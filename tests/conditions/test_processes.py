@@ -9,7 +9,7 @@ import pytest
 
 from rlhf_otel.testing import FakeCollector
 
-from .conftest import NEVER, arrived, pairs, stored
+from .conftest import NEVER, PATIENCE, arrived, pairs, stored
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 AT_EXIT = {"OTEL_BSP_SCHEDULE_DELAY": NEVER}
@@ -31,7 +31,7 @@ def test_a_fork_with_an_open_stream_and_a_queued_span(to, start, tmp_path):
     with FakeCollector(grpc=True) as backend:
         variables = {} if to == "store" else backend.environment(to)
         program = start(sys.executable, "-m", "forked", **AT_EXIT, **variables)
-        assert program.process.wait(30) == 0, program.said
+        assert program.process.wait(PATIENCE) == 0, program.said
         seen = stored(tmp_path / ".rlhf-otel" / "store.db") if to == "store" else arrived(backend)
     assert seen == pairs("queued", "stream open at the fork", "child plain", "child stream", "parent"), program.said
     assert program.said.count("\n") == 1, program.said
@@ -43,5 +43,5 @@ def test_children_of_multiprocessing(method, launched, start, backend):
     if method != "spawn" and not hasattr(os, "fork"):
         pytest.skip("needs fork")
     program = start(sys.executable, "-m", "pool", method, launched=launched, **AT_EXIT, **backend.environment())
-    assert program.process.wait(60) == 0, program.said
+    assert program.process.wait(PATIENCE) == 0, program.said
     assert arrived(backend) == pairs(*CHILDREN), program.said

@@ -25,9 +25,9 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_one_process(number, serve, backend):
     """What was asked of a server has arrived when it is told to end, by either signal."""
     with serve(*UVICORN, "asgi:application", **AT_EXIT, **backend.environment()) as service:
-        service.ask_all(PROMPTS)
+        asked = service.ask_all(PROMPTS)
         service.stop(number)
-    assert arrived(backend) == pairs(*PROMPTS), service.said
+    assert arrived(backend) == pairs(*asked), service.said
     assert "different Context" not in service.said
 
 
@@ -35,8 +35,8 @@ def test_one_process(number, serve, backend):
 def test_two_workers(serve, backend):
     """Both workers of `--workers 2` deliver what they were asked."""
     with serve(*UVICORN, "--workers", "2", "asgi:application", **AT_EXIT, **backend.environment()) as service:
-        service.ask_all(PROMPTS)
-    assert arrived(backend) == pairs(*PROMPTS), service.said
+        asked = service.ask_all(PROMPTS, processes=2)
+    assert arrived(backend) == pairs(*asked), service.said
     assert "different Context" not in service.said
 
 
