@@ -16,7 +16,7 @@ import httpx2
 CHUNKS = 500
 BIG_TURNS, BIG_BYTES = 50, 200_000
 _ANSWER = "The capital of France is Paris. It lies on the Seine and has been the capital, with breaks, since 987."
-_MESSAGES = [
+MESSAGES = [
     {"role": "user", "content": "I am learning the capitals of Europe and forget them again."},
     {"role": "assistant", "content": "Then let us go through them one by one. Which one would you like to begin with?"},
     {"role": "user", "content": "With the one of France, please. Name it and add one sentence about it."},
@@ -43,11 +43,11 @@ def answer(request: httpx2.Request) -> httpx2.Response:
     """The provider's side."""
     if b'"stream":true' in request.content[-4096:] or b'"stream":true' in request.content[:4096]:
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=_Body())
-    reply = _OPENAI_BYTES if request.url.path.endswith("/chat/completions") else _ANTHROPIC_BYTES
+    reply = OPENAI_BYTES if request.url.path.endswith("/chat/completions") else ANTHROPIC_BYTES
     return httpx2.Response(200, headers={"content-type": "application/json", "x-request-id": "r-1"}, content=reply)
 
 
-_OPENAI_BYTES, _ANTHROPIC_BYTES = json.dumps(OPENAI_REPLY).encode(), json.dumps(ANTHROPIC_REPLY).encode()
+OPENAI_BYTES, ANTHROPIC_BYTES = json.dumps(OPENAI_REPLY).encode(), json.dumps(ANTHROPIC_REPLY).encode()
 
 
 class _Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
@@ -138,8 +138,8 @@ class Clients:
 
     def cases(self) -> dict[str, Callable[[], Any]]:
         """The cases by name; those with `async` in their name return a coroutine."""
-        chat = {"model": "gpt-4o-mini", "messages": _MESSAGES}
-        message = {"model": "claude-benchmark", "max_tokens": 256, "messages": _MESSAGES}
+        chat = {"model": "gpt-4o-mini", "messages": MESSAGES}
+        message = {"model": "claude-benchmark", "max_tokens": 256, "messages": MESSAGES}
         usage = {"stream": True, "stream_options": {"include_usage": True}}
         return {
             "openai chat": lambda: self.openai.chat.completions.create(**chat),
@@ -153,7 +153,7 @@ class Clients:
                 self.async_anthropic.messages.create(**message, stream=True)
             ),
             "anthropic, 200 KB in 50 turns": lambda: self.anthropic.messages.create(
-                **{**message, "messages": [*_BIG, _MESSAGES[-1]]}
+                **{**message, "messages": [*_BIG, MESSAGES[-1]]}
             ),
         }
 

@@ -20,6 +20,9 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from harness import HERE, Row, arguments, clean_environment, percentile, show
 from variants import VARIANTS
@@ -45,14 +48,26 @@ Question = tuple[str, str, bool]
 """Variant, case, whether of the whole process."""
 
 
+class Command(NamedTuple):
+    """How the process of a variant is started, and what is added to its environment variables."""
+
+    line: tuple[str, ...]
+    environment: Mapping[str, str] = MappingProxyType({})
+
+
+def command(variant: str) -> Command:
+    """That of a variant of `variants.py`."""
+    return Command((sys.executable, str(HERE / "variants.py"), variant))
+
+
 class Child:
     """The process of one variant."""
 
-    def __init__(self, variant: str, folder: str) -> None:
+    def __init__(self, variant: str, command: Command, folder: str) -> None:
         self.variant = variant
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "variants.py"), variant],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder, env=clean_environment(),
+            command.line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder,
+            env=clean_environment(**command.environment),
         )  # fmt: skip
 
     def ask(self, case: str, calls: int, *, whole: bool) -> list[float]:
@@ -78,21 +93,23 @@ def questions() -> list[Question]:
     return asked + [(variant, case, True) for case in WHOLE for variant in TOGETHER]
 
 
-def measure(rounds: int, share: float) -> dict[Question, list[float]]:
+def measure(
+    commands: Mapping[str, Command], asked: Sequence[Question], rounds: int, share: float
+) -> dict[Question, list[float]]:
     """All figures of all rounds.
 
     Args:
+        commands: how the process of each variant is started.
+        asked: what is asked in one round.
         rounds: how many.
         share: the part of the usual number of calls to make in each.
     """
     taken: dict[Question, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
-        children = {variant: Child(variant, folder) for variant in VARIANTS}
+        children = {variant: Child(variant, command, folder) for variant, command in commands.items()}
         try:
             for _ in range(rounds):
-                order = questions()
-                random.shuffle(order)
-                for variant, case, whole in order:
+                for variant, case, whole in random.sample(asked, len(asked)):
                     calls = max(2, int((WHOLE if whole else CASES)[case] * share))
                     taken[variant, case, whole] += children[variant].ask(case, calls, whole=whole)
         finally:
@@ -129,7 +146,8 @@ def _rows(name: str, figure: dict[str, float], reference: str) -> list[Row]:
 def main() -> None:
     """Measures and prints."""
     options = arguments(__doc__, rounds=30)
-    taken = measure(1 if options.quick else options.rounds, 0.1 if options.quick else 1.0)
+    commands = {variant: command(variant) for variant in VARIANTS}
+    taken = measure(commands, questions(), 1 if options.quick else options.rounds, 0.1 if options.quick else 1.0)
     show(rows(taken), "CPU time added to a call (ratio: to the floor)", options)
 
 

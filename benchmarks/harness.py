@@ -25,7 +25,7 @@ class Row:
         name: what was measured.
         variant: of what.
         added: over bare, in `unit`.
-        unit: us, s, KB.
+        unit: us, s, KB, %, or nothing for a plain number.
         ratio: `added` over the reference's; None where the figure itself has the target.
         target: the highest ratio, or the highest `added` where there is none, that meets the budget; None without one.
         note: what else a reader should know.
@@ -60,7 +60,7 @@ def print_rows(rows: Sequence[Row], title: str) -> None:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    digits = {"us": 1, "s": 3, "KB": 1}[row.unit]
+    digits = {"s": 3, "KB": 2, "%": 3}.get(row.unit, 1)
     unit = "" if row.ratio is not None else f" {row.unit}"
     return (
         row.name,
@@ -78,12 +78,14 @@ def as_json(rows: Sequence[Row]) -> str:
     return json.dumps([{**asdict(row), "met": row.met} for row in rows])
 
 
-def arguments(description: str | None, *, rounds: int) -> argparse.Namespace:
-    """The options that every benchmark takes."""
+def arguments(description: str | None, *, rounds: int, names: Sequence[str] = ()) -> argparse.Namespace:
+    """The options that every benchmark takes, and a choice among `names` where there are any."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--quick", action="store_true", help="a few seconds: shows that it runs, not what it costs")
     parser.add_argument("--rounds", type=int, default=rounds, help=f"how often all is repeated (default {rounds})")
+    if names:
+        parser.add_argument("names", nargs="*", choices=[[], *names], metavar="NAME", help=f"which: {', '.join(names)}")
     return parser.parse_args()
 
 

@@ -12,7 +12,7 @@ import sys
 
 from harness import HERE, Row, as_json, print_rows
 
-BENCHMARKS = ("cost", "memory", "startup", "launch")
+BENCHMARKS = ("cost", "memory", "weight", "startup", "launch")
 
 
 def measured(name: str, *, quick: bool) -> list[Row]:
