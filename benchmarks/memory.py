@@ -50,15 +50,24 @@ async def kilobytes(variant: str, streams: int) -> float:
     head = {"content-type": "text/event-stream"}
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=head, stream=_Body(pieces)))
     clients.async_openai = openai.AsyncOpenAI(api_key="none", http_client=httpx2.AsyncClient(transport=transport))
-    variants.VARIANTS[variant](clients)
+    kept = _switched_on(variant, clients)
     await _open(clients.async_openai, 5)
     gc.collect()
     tracemalloc.start()
     held = await _open(clients.async_openai, streams)
     gc.collect()
     size = tracemalloc.get_traced_memory()[0]
-    del held
+    del held, kept
     return size / streams / 1024
+
+
+def _switched_on(variant: str, clients: cases.Clients) -> Any:
+    """Instruments the clients: one of our own variants, or a peer."""
+    if variant in variants.VARIANTS:
+        return variants.VARIANTS[variant](clients)
+    import peers
+
+    return peers.PEERS[variant].switch_on(clients)
 
 
 async def _open(client: Any, count: int) -> list[Any]:
@@ -75,11 +84,11 @@ async def _open(client: Any, count: int) -> list[Any]:
     return held
 
 
-def measured(variant: str, streams: int) -> float:
+def measured(variant: str, streams: int, python: str = sys.executable) -> float:
     """The same, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(
-            [sys.executable, __file__, "--of", variant, str(streams)],
+            [python, __file__, "--of", variant, str(streams)],
             check=True, stdout=subprocess.PIPE, text=True, cwd=folder, env=clean_environment(),
         )  # fmt: skip
     return float(run.stdout)
@@ -89,7 +98,7 @@ def rows(streams: int) -> list[Row]:
     """The table."""
     bare = measured("bare", streams)
     added = {variant: measured(variant, streams) - bare for variant in _LABELS}
-    name = f"memory of an open stream, {CHUNKS} chunks read"
+    name = f"memory of an open stream, {CHUNKS} chunks read, {streams} open"
     return [
         Row(name, _LABELS[variant], kb, "KB", target=None if variant == "floor" else TARGET_KB,
             note=f"bare takes {bare:.1f} KB" if variant == "floor" else "")
@@ -103,7 +112,7 @@ def main() -> None:
         print(asyncio.run(kilobytes(sys.argv[2], int(sys.argv[3]))))
         return
     options = arguments(__doc__, rounds=1)
-    show(rows(10 if options.quick else 200), "Memory that an open stream takes", options)
+    show(rows(10 if options.quick else 1000), "Memory that an open stream takes", options)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What other instrumentations add to the same calls, side by side with ours in one run.
+"""What other instrumentations add to the same calls and keep of a stream, side by side with ours in one run.
 
 Each peer lives in an environment of its own (`.venvs/bench-*`, made on first use), with the versions of openai and
 anthropic that are installed here, and is asked in turn with the bare client, the floor and ours as `cost.py` does it.
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cost
+import memory
 from harness import HERE, Row, arguments, environment, percentile, show
 from variants import Discard, Variant, serve
 
@@ -168,8 +169,17 @@ def _commands(names: Sequence[str]) -> dict[str, cost.Command]:
     return {**ours, **theirs}
 
 
-def rows(names: Sequence[str], rounds: int, share: float) -> list[Row]:
-    """The table: for each case the floor, ours on our own provider and on an application's, and every peer."""
+def memory_rows(names: Sequence[str], streams: int) -> list[Row]:
+    """What an open stream keeps, by variant."""
+    bare = memory.measured("bare", streams)
+    ours = {variant: memory.measured(variant, streams) for variant in ("floor", "own", "foreign")}
+    theirs = {name: memory.measured(name, streams, _python_of(name)) for name in names}
+    what = f"memory of an open stream, {memory.CHUNKS} chunks read, {streams} open"
+    return [Row(what, _LABELS.get(name, name), kb - bare, "KB") for name, kb in {**ours, **theirs}.items()]
+
+
+def cost_rows(names: Sequence[str], rounds: int, share: float) -> list[Row]:
+    """For each case the floor, ours on our own provider and on an application's, and every peer."""
     asked = [(variant, case, False) for case in cost.CASES for variant in cost.APART]
     asked += [(name, case, False) for name in names for case in cost.CASES if case.startswith(PEERS[name].covers)]
     taken = cost.measure(_commands(names), asked, rounds, share)
@@ -192,8 +202,9 @@ def main() -> None:
         return
     options = arguments(__doc__, rounds=12, names=tuple(PEERS))
     names = options.names or tuple(PEERS)
-    table = rows(names, 1 if options.quick else options.rounds, 0.1 if options.quick else 1.0)
-    show(table, "CPU time added to a call on the application's thread (ratio: to the floor)", options)
+    table = cost_rows(names, 1 if options.quick else options.rounds, 0.1 if options.quick else 1.0)
+    table += memory_rows(names, 10 if options.quick else 200)
+    show(table, "What others add to a call on the application's thread, and keep (ratio: to the floor)", options)
 
 
 if __name__ == "__main__":
