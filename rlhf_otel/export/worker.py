@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from rlhf_otel import hooks
 from rlhf_otel.export.outbox import Limits, Outbox, Sink
 from rlhf_otel.export.sizes import size_of
-
-_SLICE_S = 0.05
 
 
 class Readings(Protocol):
@@ -83,7 +82,9 @@ class Worker:
     def _renew_queues(self) -> None:
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._event_inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._hurry = threading.Event()
+        # Ends a wait for company: True at once, False where there may be enough. No event: that has a lock, for which
+        # no finalizer may wait.
+        self._hurry: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._start_lock = threading.RLock()
         self._weighing = threading.RLock()  # a finalizer may run inside it, on the same thread
 
@@ -96,6 +97,7 @@ class Worker:
             self._refuse(item, "span", waiting)
             return
         self._inbox.put((size, item))
+        self._hurry_for(waiting, self._spans)
         self._ensure_thread()
 
     def put_event(self, item: Any, size: int = 0) -> None:
@@ -106,7 +108,13 @@ class Worker:
             return
         self._event_inbox.put((size, item))
         self._inbox.put(_EVENT)
+        self._hurry_for(waiting, self._events)
         self._ensure_thread()
+
+    def _hurry_for(self, waiting: int, limits: Limits) -> None:
+        """Has the thread look where the one that it has taken, those waiting and one more may be enough."""
+        if waiting + 2 >= limits.batch and self._hurry.empty():
+            self._hurry.put(False)
 
     def _has_room(self, what: str, size: int, limits: Limits) -> bool:
         """Whether `size` more bytes may wait, which are counted then. A single item always may."""
@@ -154,7 +162,7 @@ class Worker:
         if self.is_current_thread:
             return False  # a processor or listener asked, from inside the delivery
         self._inbox.put(request)
-        self._hurry.set()
+        self._hurry.put(True)
         self._ensure_thread()
         return request.done.wait(timeout) and request.delivered
 
@@ -227,13 +235,19 @@ class Worker:
             return []
         items: list[Any] = []
         self._sort_out(first, items, requests)
-        waited, delay = 0.0, self._events.delay_s if first is _EVENT else self._spans.delay_s
-        while items and waited < delay and not self._has_batch(first):
-            if self._hurry.wait(min(_SLICE_S, delay - waited)):
-                break
-            waited += _SLICE_S
-        self._hurry.clear()
+        until = time.monotonic() + (self._events.delay_s if first is _EVENT else self._spans.delay_s)
+        while items and not self._has_batch(first) and not self._is_hurried(until - time.monotonic()):
+            pass
+        while not self._hurry.empty():
+            self._hurry.get()
         return items + self._take(requests)
+
+    def _is_hurried(self, left: float) -> bool:
+        """Waits until there may be a batch; whether there is to be no more waiting, or no time is left for it."""
+        try:
+            return left <= 0 or self._hurry.get(timeout=left)
+        except queue.Empty:
+            return True
 
     def _has_batch(self, first: Any) -> bool:
         """Whether `first`, which was taken, and what is in the inbox are enough to be sent."""
