@@ -14,20 +14,25 @@ BUILT_IN = {
     "cerebras.cloud.sdk": _ROOM + "cerebras",
     "fireworks": _ROOM + "fireworks",
     "sambanova": _ROOM + "sambanova",
+    "bedrock": _ROOM + "bedrock",
+    "aiobotocore": _ROOM + "aiobotocore",
 }
 """Package of the client library, as it is imported -> the module whose `provider` reads it."""
 
 ENTRY_POINT_GROUP = "rlhf_otel.providers"
 """Where other distributions name providers of their own: the package as the name, the module as the value."""
 
-_HOOKS: Mapping[str, str] = {}
+_HOOKS: Mapping[str, str] = {"bedrock": "botocore.client", "aiobotocore": "aiobotocore.client"}
 """Package -> the module whose import says that it is in use, where that is not the package itself."""
 
-_DISTRIBUTIONS: Mapping[str, str] = {"fireworks": "fireworks-ai"}
+_DISTRIBUTIONS: Mapping[str, str] = {"fireworks": "fireworks-ai", "bedrock": "botocore"}
 """Package -> what it is called where it is installed, where more than dots and dashes differ."""
 
-_OTHER_NAMES: Mapping[str, str] = {}
-"""What instrumentations of others call a library -> its package, where that is not its own name."""
+_OTHER_NAMES: Mapping[str, str] = {"botocore": "(all services)"}
+"""What instrumentations of others call a library -> its package, where that is not its own name.
+
+botocore's is for every service of AWS, and is not to stay off because we record one of them.
+"""
 
 
 def hook(package: str) -> str:

@@ -21,7 +21,9 @@ from rlhf_otel.instrumentation.call import end_open_streams
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.instrumentors import (
+        AioBotocoreInstrumentor,
         AnthropicInstrumentor,
+        BedrockInstrumentor,
         CerebrasInstrumentor,
         FireworksInstrumentor,
         GroqInstrumentor,
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     from rlhf_otel.instrumentation.patching import Patch
 
 __all__ = [
+    "AioBotocoreInstrumentor",
     "AnthropicInstrumentor",
+    "BedrockInstrumentor",
     "CerebrasInstrumentor",
     "FireworksInstrumentor",
     "GroqInstrumentor",

@@ -77,3 +77,15 @@ class SambaNovaInstrumentor(_Instrumentor):
     """Instruments sambanova 1."""
 
     package, requirement = "sambanova", "sambanova >= 1.0, < 2"
+
+
+class BedrockInstrumentor(_Instrumentor):
+    """Instruments boto3 1, its Bedrock runtime."""
+
+    package, requirement = "bedrock", "botocore >= 1.34, < 2"
+
+
+class AioBotocoreInstrumentor(_Instrumentor):
+    """Instruments aiobotocore 2 and 3, its Bedrock runtime."""
+
+    package, requirement = "aiobotocore", "aiobotocore >= 2.12, < 4"

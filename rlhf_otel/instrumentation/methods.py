@@ -23,10 +23,15 @@ from rlhf_otel.instrumentation import adoption, under_way
 from rlhf_otel.instrumentation.call import Call
 from rlhf_otel.instrumentation.endpoint import Endpoint
 from rlhf_otel.instrumentation.patching import Library, Patch
+from rlhf_otel.instrumentation.read_along import ReadAlong
 from rlhf_otel.instrumentation.streams import observe, observe_async
 
 Arguments = Mapping[str, Any]
 """What a method was called with, by the names of its parameters; those of `**kwargs` among them."""
+
+
+Path = str | Callable[[Any], "str | None"] | None
+"""Where something is within a result; or a function that says so, from the result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +43,16 @@ class Method:
         endpoint: its readers, or a function that picks them by instance and arguments (None: no call to a model).
         stream: whether it streams: always, never, by the argument of that name, or as a function of the arguments says.
         inner: the attribute of a streamed result that iterates over the chunks, where the result is no generator;
-            a path such as `body.stream`, in which a mapping is entered by its keys.
+            a path such as `body.stream`, in which a mapping is entered by its keys, or a function that finds it.
+        body: the attribute of a result that the application reads bytes from, or closes; named alike.
         in_process: whether the model runs in this process.
     """
 
     target: str
     endpoint: Endpoint | Callable[[Any, Arguments], Endpoint | None]
     stream: bool | str | Callable[[Arguments], Any] = False
-    inner: str | None = None
+    inner: Path = None
+    body: Path = None
     in_process: bool = False
 
     def readers(self, instance: Any, arguments: Arguments) -> Endpoint | None:
@@ -71,8 +78,10 @@ class Described:
 class Provider(Library, Protocol):
     """A library whose methods are patched one by one.
 
-    May also have `is_gateway` (whether it calls other libraries, which may record the call themselves) and
-    `client_of(instance)` (the client that an instance of a patched class belongs to, if it is not the client itself).
+    May also have `is_gateway` (whether it calls other libraries, which may record the call themselves),
+    `concerns(instance)` (whether methods of this instance may call a model; where not, they cost next to nothing),
+    `client_of(instance)` (the client that an instance of a patched class belongs to, if it is not the client itself),
+    and two readers: `began(call, result)` of a result that is still to be read, and `raised(call, error)`.
     """
 
     methods: tuple[Method, ...]
@@ -89,6 +98,7 @@ class MethodPatch(Patch):
         self.provider = provider
         self.is_gateway = bool(getattr(provider, "is_gateway", False))
         self._client_of = getattr(provider, "client_of", lambda instance: instance)
+        self.concerns: Callable[[Any], bool] | None = getattr(provider, "concerns", None)
         self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def replace_methods(self) -> None:
@@ -165,6 +175,7 @@ def _wrapped(patch: MethodPatch, method: Method, original: Any) -> Any:
         return type(original)(_wrapped(patch, method, original.__func__))
     signature = _signature(original)
     is_function = "." not in method.target.partition(":")[2]
+    concerns = patch.concerns
 
     def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Running:
         instance = None if is_function or not args else args[0]
@@ -192,6 +203,8 @@ def _wrapped(patch: MethodPatch, method: Method, original: Any) -> Any:
     elif inspect.iscoroutinefunction(original):
 
         async def wrapper(*args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
+            if concerns is not None and not concerns(args[0]):
+                return await original(*args, **kwargs)
             with begin(args, kwargs) as running:
                 result = await original(*args, **kwargs)
             return running.returned(result)
@@ -199,6 +212,8 @@ def _wrapped(patch: MethodPatch, method: Method, original: Any) -> Any:
     else:
 
         def wrapper(*args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
+            if concerns is not None and not concerns(args[0]):
+                return original(*args, **kwargs)
             with begin(args, kwargs) as running:
                 result = original(*args, **kwargs)
             return running.awaited(result) if inspect.iscoroutine(result) else running.returned(result)
@@ -233,6 +248,8 @@ class _Running:
             return
         under_way.leave(self._entered)
         if error is not None and self._is_ours():
+            if (raised := getattr(self.patch.provider, "raised", None)) is not None:
+                self.call.read(raised, error)
             self.call.fail(error)
 
     def _is_ours(self) -> bool:
@@ -259,6 +276,8 @@ class _Running:
         try:
             if not self._is_ours() or self.call is None:
                 return result
+            if self._is_to_be_read(self.call, result):
+                return result
             if self.call.stream:
                 return self._streamed(self.call, result)
             self.call.read(self.call.endpoint.response, result)
@@ -270,18 +289,22 @@ class _Running:
                 self.call.finish()
         return result
 
+    def _is_to_be_read(self, call: Call, result: Any) -> bool:
+        """Whether the result is an object that goes on to be read, by chunks or by bytes, and is now watched."""
+        inner = _path(self.method.inner, result) if call.stream else None
+        body = _path(self.method.body, result)
+        if inner is None and body is None:
+            return False
+        if (began := getattr(self.patch.provider, "began", None)) is not None:
+            call.read(began, result)
+        if body is not None:
+            _replace_item(result, body, lambda held, holder: ReadAlong(call, held, holder))
+        if inner is not None:
+            _replace_item(result, inner, lambda held, _: _observed(call, held))
+        _attach(call, result)
+        return True
+
     def _streamed(self, call: Call, result: Any) -> Any:
-        if self.method.inner is not None:
-            *path, name = self.method.inner.split(".")
-            holder = functools.reduce(_item, path, result)
-            source = _item(holder, name)
-            observed = _observed(call, source)
-            if isinstance(holder, dict):
-                holder[name] = observed
-            else:
-                setattr(holder, name, observed)
-            _attach(call, result)
-            return result
         if isinstance(result, GeneratorType | AsyncGeneratorType):
             _attach(call, observed := _observed(call, result))
             return observed
@@ -294,6 +317,21 @@ def _attach(call: Call, result: Any) -> None:
     """Makes the call findable from what the application got."""
     if call.handle is not None:
         handles.attach(call.handle, result)
+
+
+def _path(named: Path, result: Any) -> str | None:
+    return named(result) if callable(named) else named
+
+
+def _replace_item(result: Any, path: str, replacement: Callable[[Any, Any], Any]) -> None:
+    """Puts `replacement(held, holder)` in the place of what is held at the end of `path`."""
+    *way, name = path.split(".")
+    holder = functools.reduce(_item, way, result)
+    made = replacement(_item(holder, name), holder)
+    if isinstance(holder, dict):
+        holder[name] = made
+    else:
+        setattr(holder, name, made)
 
 
 def _item(holder: Any, name: str) -> Any:

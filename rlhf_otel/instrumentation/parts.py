@@ -60,10 +60,12 @@ def tool_response(call_id: Any, response: Any) -> Part:
 
 
 def media(modality: str, source: Any, mime_type: str | None = None) -> Part:
-    """An image, a sound or a document: `source` is an address, a `data:` address or base64 text.
+    """An image, a sound or a document: `source` is an address, a `data:` address, base64 text or bytes.
 
     Name and password in an address are left out.
     """
+    if isinstance(source, bytes):
+        return _hashed(modality, source, mime_type)
     if not isinstance(source, str) or not source:
         return {"type": "uri", "modality": modality, "uri": ""}
     if source.startswith("data:"):
@@ -103,12 +105,16 @@ def function_tool(name: Any, description: Any = None, parameters: Any = None) ->
     return {key: value for key, value in definition.items() if value is not None}
 
 
-def _hashed(modality: str, encoded: str, mime_type: str | None) -> Part:
-    try:
-        data = base64.b64decode(encoded)
-    except (binascii.Error, ValueError):
-        data = encoded.encode()
+def _hashed(modality: str, given: str | bytes, mime_type: str | None) -> Part:
+    data = given if isinstance(given, bytes) else _decoded(given)
     return known(modality, hashlib.sha256(data).hexdigest(), len(data), mime_type)
+
+
+def _decoded(encoded: str) -> bytes:
+    try:
+        return base64.b64decode(encoded)
+    except (binascii.Error, ValueError):
+        return encoded.encode()
 
 
 def arguments(given: Any) -> Any:

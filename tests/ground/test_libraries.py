@@ -28,3 +28,10 @@ def test_a_library_is_known_by_several_names(name: str, package: str | None) -> 
 def test_only_names_that_were_asked_for_are_found() -> None:
     """A library that is left out by the settings is found by none of its names."""
     assert libraries.named("fireworks-ai", ["openai"]) is None
+
+
+def test_an_instrumentation_of_more_than_one_service() -> None:
+    """botocore's own instrumentation is for all of AWS, and is not taken for one of Bedrock; Bedrock's are."""
+    assert libraries.named("botocore", libraries.BUILT_IN) is None
+    assert libraries.named("bedrock", libraries.BUILT_IN) == "bedrock"
+    assert libraries.hook("bedrock") == "botocore.client"

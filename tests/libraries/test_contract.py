@@ -34,7 +34,7 @@ def _loaded():
     """The tables of cases, of the libraries that are installed; a file names its library by its own name."""
     for path in sorted(Path(__file__).parent.glob("cases_*.py")):
         package = libraries.named(path.stem.removeprefix("cases_"), libraries.BUILT_IN)
-        if os.environ.get(REQUIRED) or _is_installed(package):
+        if os.environ.get(REQUIRED) or _is_installed(libraries.hook(package)):
             yield importlib.import_module(f"{__package__}.{path.stem}").LIBRARY
 
 
@@ -45,6 +45,7 @@ def _each(wanted=lambda case: True):
         for library in LIBRARIES
         for case in filter(wanted, library.cases)
         for kind in case.kinds
+        if kind in library.clients
     ]
     return pytest.mark.parametrize(("library", "case", "kind"), found)
 

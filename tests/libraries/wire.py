@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rlhf_otel.testing.loopback import Exchange, LoopbackServer
@@ -17,6 +19,7 @@ class Body:
 
     value: Any
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,33 @@ class Lines:
         return [json.dumps(value).encode() + b"\n" for value in self.values]
 
 
-Answer = Body | Events | Lines
+@dataclass(frozen=True)
+class Framed:
+    """Messages of Amazon's binary event stream: headers and a JSON value each."""
+
+    messages: Sequence[tuple[Mapping[str, str], Any]]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    kind = "application/vnd.amazon.eventstream"
+
+    def pieces(self) -> list[bytes]:
+        return [
+            _framed({":message-type": "event", **told}, json.dumps(value).encode()) for told, value in self.messages
+        ]
+
+
+def _framed(headers: Mapping[str, str], payload: bytes) -> bytes:
+    """One message: lengths and their check sum, headers that are all text (type 7), the payload, a check sum of all."""
+    told = b"".join(
+        struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", 7, len(value)) + value.encode()
+        for name, value in headers.items()
+    )
+    lengths = struct.pack("!II", len(told) + len(payload) + 16, len(told))
+    message = lengths + struct.pack("!I", zlib.crc32(lengths)) + told + payload
+    return message + struct.pack("!I", zlib.crc32(message))
+
+
+Answer = Body | Events | Lines | Framed
 
 
 class Wire:
@@ -72,10 +101,10 @@ class Wire:
         self.requests.append((exchange.method, exchange.path, exchange.body))
         answer = self._answers.popleft() if self._answers else Body({"error": "nothing is scripted"}, 404)
         if isinstance(answer, Body):
-            headers = {"content-type": "application/json"}
+            headers = {"content-type": "application/json", **answer.headers}
             exchange.respond(answer.status, headers, json.dumps(answer.value).encode())
             return
-        exchange.start(200, {"content-type": answer.kind})
+        exchange.start(200, {"content-type": answer.kind, **getattr(answer, "headers", {})})
         for piece in answer.pieces():
             exchange.write(piece)
         exchange.finish()

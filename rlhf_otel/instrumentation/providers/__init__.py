@@ -6,7 +6,7 @@ import importlib
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from rlhf_otel.libraries import BUILT_IN, ENTRY_POINT_GROUP
+from rlhf_otel.libraries import BUILT_IN, ENTRY_POINT_GROUP, hook
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.patching import Library, Patch
@@ -20,10 +20,10 @@ def known() -> dict[str, str]:
 
 def package_of(module: str) -> str | None:
     """The package that can be instrumented to which `module` belongs, by its dotted name; None where there is none."""
-    names = known()
+    names = {name: package for package in known() for name in (hook(package), package)}
     while module and module not in names:
         module = module.rpartition(".")[0]
-    return module or None
+    return names.get(module)
 
 
 def load(module: str) -> Any:
