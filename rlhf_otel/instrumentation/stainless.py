@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _clock = time.perf_counter_ns
 _KEPT_HEADERS = {
     name.encode(): semconv.HTTP_RESPONSE_HEADER + name
-    for name in ("x-request-id", "request-id", "anthropic-organization-id")
+    for name in ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "anthropic-organization-id")
 } | {name.removeprefix(semconv.HTTP_RESPONSE_HEADER).encode(): name for name in semconv.PROCESSING_TIME_HEADERS}
 """Header, as the transport gives it -> attribute."""
 

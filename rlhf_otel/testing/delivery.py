@@ -33,7 +33,8 @@ def deliver(exchange: Exchange, endpoint: Endpoint, reply: Reply, request: Reque
     elif reply.status >= 400 or reply.malformed == "error_body":
         _send_body(exchange, reply, headers, dump(error_body(endpoint.dialect, reply, request)))
     elif stream and endpoint.stream is not None:
-        _send_events(exchange, reply, headers, _with_fault(endpoint, reply, request))
+        typed = {"content-type": endpoint.stream_type, **headers}
+        _send_events(exchange, reply, typed, _with_fault(endpoint, reply, request))
     elif reply.malformed == "error_event":
         _send_body(exchange, reply, headers, dump(error_body(endpoint.dialect, reply, request)))
     else:

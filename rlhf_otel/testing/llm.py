@@ -19,7 +19,7 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
 
-from rlhf_otel.testing import batches_anthropic, wire_anthropic, wire_media, wire_openai, wire_responses
+from rlhf_otel.testing import batches_anthropic, wire_anthropic, wire_clouds, wire_media, wire_openai, wire_responses
 from rlhf_otel.testing.delivery import deliver, refuse
 from rlhf_otel.testing.loopback import Exchange, LoopbackServer
 from rlhf_otel.testing.reply import Reply, Request
@@ -36,6 +36,7 @@ _ENDPOINTS = (
     *wire_media.ENDPOINTS,
     *wire_anthropic.ENDPOINTS,
     *batches_anthropic.ENDPOINTS,
+    *wire_clouds.ENDPOINTS,
 )
 _ROUTES = [
     (endpoint.method, re.compile(re.escape(endpoint.path).replace(r"\{id\}", "[^/]+") + "$"), endpoint)

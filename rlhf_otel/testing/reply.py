@@ -7,10 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
+from urllib.parse import unquote
 
 Malformed = Literal["truncated", "invalid_json", "error_body", "error_event", "no_response"]
 
 CANNED_TEXT = "Hello! How can I help you today?"
+_MODEL_IN_PATH = re.compile(r"/(?:model/([^/]+)/|models/([^/:]+):)")
 _WORD = re.compile(r"\s*\S+\s*$|\s*\S+|\s+")
 
 
@@ -178,11 +180,14 @@ class Request:
     @property
     def stream(self) -> bool:
         """Whether the caller asked for server-sent events."""
-        return self.body.get("stream") in (True, "true") or self.query.get("stream") == "true"
+        asked = self.body.get("stream") in (True, "true") or self.query.get("stream") == "true"
+        return asked or self.path.endswith("-with-response-stream")
 
     @property
     def model(self) -> str:
-        """The model asked for."""
+        """The model asked for; clouds have it in the path."""
+        if "model" not in self.body and (found := _MODEL_IN_PATH.search(self.path)):
+            return unquote(found[1] or found[2])
         return str(self.body.get("model", "fake-model"))
 
     @property

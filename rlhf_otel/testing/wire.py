@@ -42,6 +42,7 @@ class Endpoint:
         plain: makes the JSON of an answer, or a body of another kind.
         dialect: whose error bodies and response headers it sends.
         stream: makes the events of a streamed answer, where it can be streamed.
+        stream_type: the content type of a streamed answer.
         error_event: makes the event that tells of an error within a stream, after a number of other events.
         scripted: whether it uses up a scripted reply.
     """
@@ -51,6 +52,7 @@ class Endpoint:
     plain: Plain
     dialect: Dialect = "openai"
     stream: Stream | None = None
+    stream_type: str = "text/event-stream; charset=utf-8"
     error_event: ErrorEvent | None = None
     scripted: bool = True
 
