@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-import zlib
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +23,7 @@ class BodyReader:
     """Takes the bytes of one response as they arrive: event by event for a stream, whole otherwise."""
 
     def __init__(self, response: Any) -> None:
-        self._decode = _decoder(response.headers.get("content-encoding", "identity"))
+        self._decode = _decoder(response)
         self._pieces: list[bytes] = []  # of the whole body, or of a stream's line that has not ended yet
 
     def feed(self, call: Call, data: bytes) -> None:
@@ -145,14 +144,21 @@ def read_whole(call: Call, response: Any) -> None:
     reader.finish(call)
 
 
-def _decoder(encoding: str) -> Callable[[bytes], bytes]:
-    """Undoes gzip and deflate; what is encoded otherwise comes out as nothing."""
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
+def _decoder(response: Any) -> Callable[[bytes], bytes]:
+    """Undoes the encoding as the HTTP client does, with decoders of its kinds: it keeps its own to itself."""
+    theirs = response._get_content_decoder()
+    kinds = [type(one) for one in getattr(theirs, "children", None) or (theirs,)]
+    if [kind.__name__ for kind in kinds] == ["IdentityDecoder"]:
         return bytes
-    if encoding in ("gzip", "deflate"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress
-    return lambda _: b""
+    decoders = [kind() for kind in kinds]
+
+    def decode(data: bytes) -> bytes:
+        for decoder in decoders:
+            decoded = decoder.decode(data)
+            data = decoded if isinstance(decoded, bytes) else b"".join(decoded)
+        return data
+
+    return decode
 
 
 class Lenient(SimpleNamespace):

@@ -51,9 +51,10 @@ class Call:
     __slots__ = (
         "__weakref__", "_adopted", "_asked", "_body", "_context", "_end_ns", "_first_reasoning", "_open", "_started",
         "attributes", "cache_write_tokens", "cached_tokens", "complete", "dropped", "end", "endpoint", "error",
-        "failure", "finish_reasons", "first_token", "handle", "headers_at", "input", "input_tokens", "output",
-        "output_tokens", "patch", "provider", "reasoning_tokens", "request_model", "response_id", "response_model",
-        "retries", "span", "stamps", "start_ns", "state", "status_code", "stream", "system", "telemetry", "tools",
+        "failure", "finish_reasons", "first_token", "handle", "headers_at", "input", "input_tokens", "misread",
+        "output", "output_tokens", "patch", "provider", "reasoning_tokens", "request_model", "response_id",
+        "response_model", "retries", "span", "stamps", "start_ns", "state", "status_code", "stream", "system",
+        "telemetry", "tools",
     )  # fmt: skip
 
     def __init__(
@@ -89,7 +90,7 @@ class Call:
         self.end: StreamEnd | None = None
         self.error: tuple[str, str | None] | None = None
         self.failure: tuple[str, str | None] | None = None
-        self.complete = self.dropped = False
+        self.complete = self.dropped = self.misread = False
         self.retries = 0
         self.status_code: int | None = None
         self.response_id: str | None = None
@@ -178,6 +179,7 @@ class Call:
         try:
             reader(self, *args)
         except Exception as error:  # noqa: BLE001 - an unforeseen response must not reach the application as a fault
+            self.misread = True
             hooks.fault(f"reading a {self.provider} {self.endpoint.operation}", error)
 
     # --- End ------------------------------------------------------------------------------------------------------
@@ -222,6 +224,8 @@ class Call:
         if end == "abandoned":
             end = "completed" if self.complete else end
             now = self.stamps[-1] if self.stamps else now  # nobody was reading after the last chunk
+        elif end == "completed" and self._is_cut_short():
+            end, self.error = "error", ("IncompleteStream", "the stream ended before the answer did")
         self._end_ns = self.start_ns + now - self._started
         self.end = end
         if self.state is not None:
@@ -236,6 +240,11 @@ class Call:
             self.span.end(self._end_ns)
         else:
             self._finish_inline()
+
+    def _is_cut_short(self) -> bool:
+        """Whether a stream ended, as if all were well, without what its provider ends an answer with."""
+        knows = self.stream and getattr(self.endpoint, "marks_end", False) and not self.misread
+        return knows and not self.complete and self.failure is None
 
     def _finish_inline(self) -> None:
         completed = self.finalize()

@@ -33,6 +33,7 @@ def observe(call: Call, source: Iterator[Any]) -> Iterator[Any]:
             try:
                 read(call, state, chunk)
             except Exception as error:  # noqa: BLE001 - an unforeseen chunk is the application's all the same
+                call.misread = True
                 hooks.fault("reading a chunk", error)
             yield chunk
     except GeneratorExit:
@@ -53,6 +54,7 @@ async def observe_async(call: Call, source: AsyncIterator[Any]) -> AsyncIterator
             try:
                 read(call, state, chunk)
             except Exception as error:  # noqa: BLE001 - an unforeseen chunk is the application's all the same
+                call.misread = True
                 hooks.fault("reading a chunk", error)
             yield chunk
     except GeneratorExit:

@@ -302,13 +302,26 @@ def test_broken_off(source, fault, kind, clients, llm, run, ended, captured):
 @each_kind
 @each_source
 def test_truncated(source, kind, clients, llm, run, captured):
-    """A stream that just stops ends as the client ends it; the span has no finish reason to show."""
+    """A stream that just stops is an error, although the client raises none: what came is no whole answer."""
     llm.script(Reply(chunks=["one two", " three"], malformed="truncated"))
     kind_of_error, _, _ = run(kind, _outcome(source, clients[source.sdk, kind]))
     (span,) = captured.spans
-    assert span.attributes["rlhf.stream.end"] == ("completed" if kind_of_error is None else "error")
+    assert (span.attributes["rlhf.stream.end"], span.status.status_code) == ("error", StatusCode.ERROR)
+    assert span.attributes["error.type"] == ("IncompleteStream" if kind_of_error is None else kind_of_error.__name__)
     assert said(span) == "one two"
     assert "gen_ai.response.finish_reasons" not in span.attributes
+
+
+@each_kind
+@pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+def test_empty(sdk, kind, clients, llm, run, captured):
+    """A stream without an event is an error too; the application sees an empty stream, as without us."""
+    source = next(s for s in SOURCES if s.sdk == sdk)
+    llm.script(Reply(raw="", headers={"content-type": "text/event-stream"}))
+    assert run(kind, _outcome(source, clients[sdk, kind])) == (None, None, 0)
+    (span,) = captured.spans
+    assert (span.attributes["rlhf.stream.end"], span.attributes["rlhf.stream.chunks"]) == ("error", 0)
+    assert span.attributes["error.type"] == "IncompleteStream"
 
 
 # --- Many ---------------------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ class Messages:
     """`/v1/messages`."""
 
     operation = "chat"
+    marks_end = True
 
     def request(self, call: Call, body: Mapping[str, Any]) -> None:
         """Reads the parameters, the system prompt, the messages and the tools."""

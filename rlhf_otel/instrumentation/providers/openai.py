@@ -40,6 +40,7 @@ class Chat:
     """`/chat/completions`."""
 
     operation = "chat"
+    marks_end = True
 
     def request(self, call: Call, body: Mapping[str, Any]) -> None:
         """Reads the parameters, the messages and the tools."""
@@ -159,6 +160,7 @@ class Completions:
     """`/completions`, the legacy endpoint without roles."""
 
     operation = "text_completion"
+    marks_end = True
 
     def request(self, call: Call, body: Mapping[str, Any]) -> None:
         """Reads the parameters and each prompt as one message."""

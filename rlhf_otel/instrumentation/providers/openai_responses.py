@@ -35,6 +35,7 @@ class Responses:
     """The readers of `/responses`."""
 
     operation = "chat"
+    marks_end = True
 
     def request(self, call: Call, body: Mapping[str, Any]) -> None:
         """Reads the parameters, the instructions, the input items and the tools."""
