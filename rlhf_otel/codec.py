@@ -10,6 +10,7 @@ import json
 import operator
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
+from types import FunctionType, MethodType
 from typing import Any, cast
 
 from rlhf_otel import semconv as s
@@ -334,7 +335,10 @@ def plain(value: Any, within: tuple[int, ...] = (), *, keep: type = str) -> Any:
         if dataclasses.is_dataclass(value):
             value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         elif hasattr(value, "model_dump"):
-            value = value.model_dump()
+            quietly = {"warnings": False} if hasattr(value, "__pydantic_serializer__") else {}
+            value = value.model_dump(**quietly)
+        elif isinstance(value, FunctionType | MethodType):
+            value = {"name": value.__name__, "description": value.__doc__}  # a tool, as some SDKs take them
         if isinstance(value, Mapping):
             return {str(key): plain(item, within, keep=keep) for key, item in value.items()}
         is_list = isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray)

@@ -16,6 +16,7 @@ BUILT_IN = {
     "sambanova": _ROOM + "sambanova",
     "bedrock": _ROOM + "bedrock",
     "aiobotocore": _ROOM + "aiobotocore",
+    "google.genai": _ROOM + "google_genai",
 }
 """Package of the client library, as it is imported -> the module whose `provider` reads it."""
 
@@ -28,7 +29,7 @@ _HOOKS: Mapping[str, str] = {"bedrock": "botocore.client", "aiobotocore": "aiobo
 _DISTRIBUTIONS: Mapping[str, str] = {"fireworks": "fireworks-ai", "bedrock": "botocore"}
 """Package -> what it is called where it is installed, where more than dots and dashes differ."""
 
-_OTHER_NAMES: Mapping[str, str] = {"botocore": "(all services)"}
+_OTHER_NAMES: Mapping[str, str] = {"google_generativeai": "google.genai", "botocore": "(all services)"}
 """What instrumentations of others call a library -> its package, where that is not its own name.
 
 botocore's is for every service of AWS, and is not to stay off because we record one of them.

@@ -89,3 +89,9 @@ class AioBotocoreInstrumentor(_Instrumentor):
     """Instruments aiobotocore 2 and 3, its Bedrock runtime."""
 
     package, requirement = "aiobotocore", "aiobotocore >= 2.12, < 4"
+
+
+class GoogleGenAIInstrumentor(_Instrumentor):
+    """Instruments google-genai 1 to 3."""
+
+    package, requirement = "google.genai", "google-genai >= 1.0, < 4"

@@ -15,10 +15,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from opentelemetry.trace import SpanKind
 
-from rlhf_otel import codec, handles, hooks
+from rlhf_otel import codec, handles, hooks, semconv
 from rlhf_otel.instrumentation import adoption, under_way
 from rlhf_otel.instrumentation.call import Call
 from rlhf_otel.instrumentation.endpoint import Endpoint
@@ -117,7 +118,7 @@ class MethodPatch(Patch):
 
     def add(self, client: Any) -> None:
         """Records the calls of this one client."""
-        self._clients.add(client)
+        self._clients.add(self._client_of(client))
 
     def forget_clients(self) -> None:
         """Records the calls of no single client any more."""
@@ -340,6 +341,14 @@ def _item(holder: Any, name: str) -> Any:
 
 def _observed(call: Call, source: Any) -> Iterator[Any] | AsyncIterator[Any]:
     return observe_async(call, source) if hasattr(source, "__aiter__") else observe(call, iter(source))
+
+
+@functools.lru_cache(256)
+def server(url: str) -> Mapping[str, Any]:
+    """The attributes that say which server a client talks to, by its base URL."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return {semconv.SERVER_ADDRESS: parts.hostname, semconv.SERVER_PORT: port} if parts.hostname and port else {}
 
 
 def _signature(function: Any) -> inspect.Signature | None:

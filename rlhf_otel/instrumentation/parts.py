@@ -22,6 +22,8 @@ FINISH_REASONS = {
     "end_turn": "stop", "stop_sequence": "stop", "eos": "stop", "max_tokens": "length", "max_output_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_call", "tool_calls": "tool_call", "function_call": "tool_call",
+    "safety": "content_filter", "blocklist": "content_filter", "prohibited_content": "content_filter",
+    "spii": "content_filter", "recitation": "content_filter",
 }  # fmt: skip
 """The provider's word -> the conventions' word, in messages; the span keeps the provider's."""
 

@@ -5,6 +5,7 @@ Everything that is expected is written out. Nothing is computed by the code unde
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +47,7 @@ class Case:
         content: the last span's messages, by the keys of `CONTENT`.
         stream: whether the result is read as a stream; then the span says so.
         first: the kinds of first pieces that a stream has: token, reasoning.
-        kinds: sync, async, or the one that has this call.
+        kinds: of the library's clients, those that have this call.
     """
 
     name: str
@@ -66,7 +67,7 @@ class Library:
 
     Attributes:
         package: as it is imported.
-        clients: makes the client of each kind, given the server's URL.
+        clients: makes the client of each kind, given the server's URL: sync, async and what else there is.
         provider: the conventions' name of who answers.
         cases: the contract.
         refusal: what the server sends when it refuses; the first case is called.
@@ -99,6 +100,9 @@ async def first_chunk(case: Case, client: Any) -> None:
     close = getattr(result, "aclose", None) or getattr(result, "close", None)
     if close is not None:
         await _awaited(close())
+    del result
+    for _ in range(20):  # an asynchronous generator within another is closed by the loop, in one of its next rounds
+        await asyncio.sleep(0)
 
 
 async def _awaited(value: Any) -> Any:

@@ -19,6 +19,11 @@ from rlhf_otel.testing import capture
 from . import case as kit
 from .wire import Body, Wire
 
+pytestmark = [  # of the libraries themselves
+    pytest.mark.filterwarnings("ignore:Inheritance class:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The .* method is deprecated"),
+]
+
 REQUIRED = "RLHF_OTEL_TEST_LIBRARIES"
 """Set where the libraries are meant to be there: then a missing one fails instead of being skipped."""
 
