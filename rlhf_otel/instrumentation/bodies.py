@@ -175,7 +175,7 @@ class Lenient(SimpleNamespace):
         return vars(self)
 
 
-def lenient(data: bytes) -> Any:
+def lenient(data: str | bytes) -> Any:
     """`data` as JSON whose objects are `Lenient`; None for what is no JSON object."""
     try:
         value = json.loads(data, object_hook=lambda fields: Lenient(**fields))

@@ -15,12 +15,15 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+import wrapt
+
 from rlhf_otel import handles, hooks, semconv
 from rlhf_otel.instrumentation import adoption, under_way
 from rlhf_otel.instrumentation.bodies import read_whole
 from rlhf_otel.instrumentation.call import Call
 from rlhf_otel.instrumentation.endpoint import Endpoint
 from rlhf_otel.instrumentation.patching import Library, Patch
+from rlhf_otel.instrumentation.sockets import connecting, new_call
 from rlhf_otel.instrumentation.streams import Watch, observe, observe_async, watch_of, wrap_stream
 from rlhf_otel.instrumentation.unrecorded import Unrecorded
 
@@ -70,10 +73,35 @@ class StainlessPatch(Patch):
         self._replace(
             streaming.AsyncStream, "__init__", functools.partial(_stream_init, streaming.AsyncStream, observe_async)
         )
+        for module in getattr(self.provider, "connections", {}):
+            # The SDK imports it when the application first asks for it.
+            wrapt.register_post_import_hook(functools.partial(_imported, weakref.ref(self)), module)
         if "_tracer" in vars(base.BaseClient):
             self._replace(base.BaseClient, "_tracer", _tracer_property)
             self._replace(base.BaseClient, "_set_open_telemetry", adoption.remember_choice)
             self._replace(base.BaseClient, "_copy_open_telemetry", adoption.inherit_choice)
+
+    def replace_connectors(self, module: ModuleType) -> None:
+        """Replaces what opens the connections of `module`, which has been imported."""
+        name, endpoint = self.provider.connections[module.__name__]  # type: ignore[attr-defined]
+        for cls in (getattr(module, name, None), getattr(module, f"Async{name}", None)):
+            if cls is not None and self._replaced:
+                self._replace(
+                    cls, "_connect_ws", functools.partial(connecting, functools.partial(self._over, endpoint))
+                )
+
+    def _over(self, endpoint: Endpoint, manager: Any) -> Callable[[Any], Call | None]:
+        """What makes the calls of the connection that `manager` has opened."""
+        names = (f"_{cls.__name__.lstrip('_')}__client" for cls in type(manager).__mro__)
+        client = next(found for name in names if (found := vars(manager).get(name)) is not None)
+        provider, server = self._service(client)
+
+        def begin(model: Any) -> Call | None:
+            if not (self.everywhere or client._client in self._clients):
+                return None
+            return new_call(self, endpoint, provider, server, model)
+
+        return begin
 
     def add(self, client: Any) -> None:
         """Instruments this one client and the copies made of it."""
@@ -192,6 +220,11 @@ def _model(options: Any) -> Any:
         if isinstance(body, Mapping) and "model" in body:
             return body["model"]
     return None
+
+
+def _imported(patch: weakref.ref[StainlessPatch], module: ModuleType) -> None:
+    if (found := patch()) is not None:
+        found.replace_connectors(module)
 
 
 def _build_request(original: Callable[..., Any]) -> Callable[..., Any]:

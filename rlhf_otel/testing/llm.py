@@ -19,7 +19,15 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
 
-from rlhf_otel.testing import batches_anthropic, wire_anthropic, wire_clouds, wire_media, wire_openai, wire_responses
+from rlhf_otel.testing import (
+    batches_anthropic,
+    socket,
+    wire_anthropic,
+    wire_clouds,
+    wire_media,
+    wire_openai,
+    wire_responses,
+)
 from rlhf_otel.testing.delivery import deliver, refuse
 from rlhf_otel.testing.loopback import Exchange, LoopbackServer
 from rlhf_otel.testing.reply import Reply, Request
@@ -140,6 +148,9 @@ class FakeLLM:
             raise self._faults[0]
 
     def _answer(self, exchange: Exchange) -> None:
+        if socket.is_wanted(exchange):
+            self._converse(exchange, socket.Socket(exchange))
+            return
         request = self._record(exchange)
         endpoint = _endpoint(request)
         if endpoint is None:
@@ -158,9 +169,23 @@ class FakeLLM:
             failed = Reply(status=500, error=f"the script failed: {fault!r}", headers={"x-should-retry": "false"})
             refuse(exchange, endpoint.dialect, failed, request)
 
-    def _record(self, exchange: Exchange) -> Request:
+    def _converse(self, exchange: Exchange, connection: socket.Socket) -> None:
+        """Answers each message that asks for a response, until the client has enough."""
+        while (message := connection.receive()) is not None:
+            request = self._record(exchange, message)
+            if request.body.get("type") == "response.create":
+                reply = self._next_reply(request)
+                exchange.pause(reply.headers_delay)
+                for number, event in enumerate(wire_responses.socket_events(reply, request)):
+                    if number == reply.disconnect_after:
+                        exchange.cut()
+                    exchange.pause(reply.chunk_delay if event.content else 0)
+                    connection.send(event.data)
+
+    def _record(self, exchange: Exchange, message: bytes | None = None) -> Request:
+        content = exchange.body if message is None else message
         now = time.time()
-        body, files = _decoded(exchange.body, exchange.headers.get("content-type", ""))
+        body, files = _decoded(content, exchange.headers.get("content-type", ""))
         with self._changed:
             self._count += 1
             request = Request(
@@ -171,7 +196,7 @@ class FakeLLM:
                 headers=exchange.headers,
                 body=body,
                 files=files,
-                content=exchange.body,
+                content=content,
                 time=now,
             )
             self._requests.append(request)

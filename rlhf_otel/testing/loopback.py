@@ -51,20 +51,35 @@ class Exchange:
     def respond(self, status: int, headers: Mapping[str, str], body: bytes, *, send_only: int | None = None) -> None:
         """Sends a whole response; `send_only` bytes of the body where the connection is to be cut within it."""
         head = self._head(status, {**headers, "content-length": str(len(body))})
-        self._send(head + body[:send_only])
+        self.send(head + body[:send_only])
 
     def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Sends the headers of a body that comes in pieces."""
-        self._send(self._head(status, {**headers, "transfer-encoding": "chunked"}))
+        self.send(self._head(status, {**headers, "transfer-encoding": "chunked"}))
 
     def write(self, piece: bytes) -> None:
         """Sends one piece of the body at once; an empty one would end it and is left out."""
         if piece:
-            self._send(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self.send(b"%x\r\n%b\r\n" % (len(piece), piece))
 
     def finish(self) -> None:
         """Ends a body that came in pieces."""
-        self._send(b"0\r\n\r\n")
+        self.send(b"0\r\n\r\n")
+
+    def start_other(self, status: int, headers: Mapping[str, str]) -> None:
+        """Sends the headers after which the connection speaks another protocol, by `read` and `send`."""
+        self.send(self._head(status, headers))
+
+    def read(self, count: int) -> bytes:
+        """So many bytes of another protocol.
+
+        Raises:
+            ConnectionError: the client has gone.
+        """
+        data = self._connection.rfile.read(count)
+        if len(data) < count:
+            raise ConnectionError("the client has gone")
+        return data
 
     def cut(self) -> None:
         """Closes the connection where it stands.
@@ -80,7 +95,8 @@ class Exchange:
         if seconds > 0 and self._connection.server.stopping.wait(seconds):
             self.cut()
 
-    def _send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
+        """Sends bytes as they are."""
         self.answered = True
         self._connection.request.sendall(data)
 
@@ -103,7 +119,7 @@ class Connection(socketserver.StreamRequestHandler):
         with contextlib.suppress(ConnectionError, OSError, ValueError):
             while (exchange := self._read()) is not None:
                 self.server.answer(exchange)
-                if exchange.headers.get("connection", "").lower() == "close":
+                if exchange.headers.get("connection", "").lower() in ("close", "upgrade"):
                     break
 
     def _read(self) -> Exchange | None:

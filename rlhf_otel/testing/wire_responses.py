@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel.testing.reply import Usage
-from rlhf_otel.testing.wire import Endpoint, Event, Json, error_message, named_event
+from rlhf_otel.testing.wire import Endpoint, Event, Json, dump, error_body, error_message, named_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,6 +127,17 @@ def response_stream(reply: Reply, request: Request) -> Iterator[Event]:
     for number, event in zip(count(), _events(reply, request), strict=False):
         if number > seen:
             yield named_event({"sequence_number": number, **event}, content=_is_content(event))
+
+
+def socket_events(reply: Reply, request: Request) -> Iterator[Event]:
+    """The messages that a connection answers with: the events of a stream, or an error, in the lane of the request."""
+    lane = {key: value for key, value in request.body.items() if key == "stream_id"}
+    if reply.status >= 400:
+        body = error_body("openai", reply, request)
+        yield Event(dump({"type": "error", "status": reply.status, **body, **lane}))
+        return
+    for number, event in enumerate(_events(reply, request)):
+        yield Event(dump({**event, "sequence_number": number, **lane}), _is_content(event))
 
 
 def _is_content(event: Json) -> bool:

@@ -346,6 +346,12 @@ class OpenAI:
         **openai_images.TEMPLATES,
     }
 
+    connections: Mapping[str, tuple[str, Endpoint]] = {
+        "openai.resources.responses.responses": ("ResponsesConnectionManager", _endpoints["/responses"]),
+        "openai.resources.beta.responses.responses": ("ResponsesConnectionManager", _endpoints["/responses"]),
+    }
+    """Module -> the class in it that opens WebSocket connections, and what reads their events."""
+
     def endpoint(self, path: str, method: str = "POST") -> Endpoint | None:
         """The readers of `path`, whose parts may be ids."""
         if method == "POST" and (found := self._endpoints.get(path)) is not None:

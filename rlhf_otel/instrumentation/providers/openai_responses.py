@@ -80,7 +80,8 @@ class Responses:
             _read_head(call, member(chunk, "response"))
             call.identified()
         elif kind == "error":
-            call.failure = (str(chunk.code or "error"), str(chunk.message))
+            error = member(chunk, "error") or chunk
+            call.failure = (str(error.code or "error"), str(error.message))
 
     def end(self, call: Call, state: _Gathered) -> None:
         """Reads the whole response where the stream got that far, and the deltas otherwise."""
