@@ -56,7 +56,7 @@ def new_call(patch: Any, endpoint: Endpoint, provider: str, server: Mapping[str,
         return None
     call = Call(telemetry, endpoint, provider=provider, model=model, stream=True, attributes=dict(server))
     call.patch = patch
-    call.start(adoption.outer_span(endpoint.operation))
+    call.start(adoption.outer_span(endpoint.operation, patch.provider.package, call.request_model))
     hooks.count("calls")
     handles.made(call.handle)
     return call
