@@ -6,6 +6,7 @@ once, with its own text.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -22,9 +23,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from rlhf_otel import semconv
+import rlhf_otel as rlhf
+from rlhf_otel import handles, instrumentation, semconv
+from rlhf_otel.instrumentation.call import open_streams
 from rlhf_otel.store import Store
-from rlhf_otel.testing import FakeCollector, FakeLLM, Reply
+from rlhf_otel.testing import FakeCollector, FakeLLM, Reply, capture
 
 APPS = Path(__file__).with_name("apps")
 LAUNCHER = (sys.executable, "-m", "rlhf_otel.launcher.command")
@@ -47,6 +50,37 @@ def llm(provider):
     """That provider, with nothing asked yet."""
     provider.clear()
     return provider
+
+
+@pytest.fixture
+def clean_process(monkeypatch, tmp_path):
+    """An empty folder, none of the machine's settings, and nothing left switched on afterwards."""
+    for name in [name for name in os.environ if name.startswith(SETTINGS)]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    yield
+    rlhf.shutdown(timeout=10)
+    handles.forget()
+
+
+@pytest.fixture
+def captured(clean_process):
+    """Recording is on in this process; what is recorded is kept on a provider as an application has one."""
+    with capture() as kept:
+        instrumentation.switch_on()
+        yield kept
+
+
+@pytest.fixture
+def nothing_logged(caplog, capfd):
+    """No line of ours or of OpenTelemetry's, least of all on a token of a different Context, and no stream is open."""
+    yield
+    gc.collect()
+    assert [
+        r.getMessage() for r in caplog.records if r.name.startswith(("opentelemetry", "rlhf_otel", "asyncio"))
+    ] == []
+    assert capfd.readouterr().err == ""
+    assert len(open_streams) == 0
 
 
 @pytest.fixture
@@ -170,6 +204,11 @@ def arrived(backend) -> list[tuple[str, str]]:
         (_text(span.attributes[semconv.INPUT_MESSAGES]), _text(span.attributes.get(semconv.OUTPUT_MESSAGES)))
         for span in spans
     )
+
+
+def recorded(kept) -> list[tuple[str, str]]:
+    """Prompt and answer of each interaction that was captured, sorted."""
+    return sorted((_said(call.input), _said(call.output)) for call in kept.interactions)
 
 
 def stored(path) -> list[tuple[str, str]]:
