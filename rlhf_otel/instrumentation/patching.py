@@ -6,7 +6,7 @@ import functools
 import importlib.metadata
 import sys
 from collections.abc import Callable, Iterator
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, Protocol
 
 import wrapt
@@ -34,6 +34,7 @@ class Patch:
         self._library = library
         self.telemetry: hooks.Telemetry | None = None
         self.everywhere = False
+        self._module: ModuleType | None = None
         self._replaced: list[tuple[Any, str, Any]] = []
         self._reached: list[Callable[[], None]] = []
 
@@ -78,8 +79,10 @@ class Patch:
         return self.unsupported is None
 
     def apply(self) -> None:
-        """Patches the library, which has been imported."""
-        if not self._replaced:
+        """Patches the library, which has been imported; also if it was forgotten since, and imported anew."""
+        module = sys.modules.get(libraries.hook(self._library.package))
+        if not self._replaced or module is not self._module:
+            self._module = module
             self.replace_methods()
 
     def undo(self) -> None:
