@@ -30,6 +30,7 @@ from rlhf_otel.store import Store
 from rlhf_otel.testing import FakeCollector, FakeLLM, Reply, capture
 
 APPS = Path(__file__).with_name("apps")
+SLOW = pytest.mark.slow
 LAUNCHER = (sys.executable, "-m", "rlhf_otel.launcher.command")
 SETTINGS = ("OTEL_", "RLHF_OTEL_", "TRACELOOP_", "OPENINFERENCE_", "OPENAI_", "ANTHROPIC_", "PYTHON")
 NEVER = "600000"
