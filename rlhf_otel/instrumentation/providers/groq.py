@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel.instrumentation.providers.compatible import Compatible
-from rlhf_otel.instrumentation.providers.openai import Chat, read_usage
+from rlhf_otel.instrumentation.providers.openai import Chat
+from rlhf_otel.instrumentation.providers.openai_dialects import read_usage
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call

@@ -5,15 +5,23 @@ Sources: the request and response types of openai 1.66 and 3.52; the GenAI conve
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
-from rlhf_otel.instrumentation.bodies import member
+from rlhf_otel.instrumentation.bodies import plain
 from rlhf_otel.instrumentation.providers import openai_audio, openai_images, openai_stored
 from rlhf_otel.instrumentation.providers.hosts import OPENAI_CLIENTS, provider_name
+from rlhf_otel.instrumentation.providers.openai_dialects import (
+    read_last_usage,
+    read_usage,
+    split,
+    thought_in,
+    thought_of,
+)
 from rlhf_otel.instrumentation.providers.openai_responses import Responses
 from rlhf_otel.instrumentation.providers.plain import Plain
 
@@ -73,20 +81,26 @@ class Chat:
             gathered = state.get(choice.index)
             if gathered is None:  # a new choice, or one of a server that does not number its only one
                 gathered = state.setdefault(choice.index or 0, _Choice())
-            delta = choice.delta
+            delta = getattr(choice, "delta", None)  # Azure's filter sends what it has found without one
             if delta is not None:
-                if content := delta.content:
+                if (content := delta.content) and content.__class__ is str:
                     # What `gather` and `token` do, without two calls for each of hundreds of chunks.
                     (pieces := gathered.text).append(content)
                     if len(pieces) >= parts.MANY:
                         pieces[:] = ("".join(pieces),)
                     if not call.first_token:
                         call.token()
-                if not content or delta.tool_calls or getattr(delta, "__pydantic_extra__", None):
+                if (
+                    not content
+                    or content.__class__ is not str
+                    or delta.tool_calls
+                    or getattr(delta, "__pydantic_extra__", None)
+                ):
                     gathered.add_rest(call, delta)
             if choice.finish_reason is not None:
                 gathered.finish_reason = choice.finish_reason
                 call.complete = all(c.finish_reason is not None for c in state.values())
+                read_last_usage(call, chunk)
 
     def end(self, call: Call, state: dict[int, _Choice]) -> None:
         """Joins the deltas."""
@@ -118,9 +132,13 @@ class _Choice:
         if refusal := getattr(delta, "refusal", None):
             self.refusal.append(refusal)
             call.token()
-        if thought := _thought(delta):
+        text, thought = split(delta.content) if isinstance(delta.content, list) else ("", None)
+        if thought := thought or thought_of(delta):
             parts.gather(self.reasoning, thought)
             call.reasoning()
+        if text:
+            parts.gather(self.text, text)
+            call.token()
 
     def add_tool(self, call: Call, index: int | str, call_id: str | None, function: Any) -> None:
         """Reads a piece of the tool call `index`."""
@@ -128,8 +146,8 @@ class _Choice:
         gathered[0] = call_id or gathered[0]
         if function is not None:
             gathered[1] = function.name or gathered[1]
-            if function.arguments:
-                gathered[2].append(function.arguments)
+            if given := function.arguments:
+                gathered[2].append(given if isinstance(given, str) else json.dumps(plain(given)))
                 call.token()
 
     def parts(self) -> list[Part]:
@@ -240,38 +258,20 @@ def read_parameters(call: Call, body: Mapping[str, Any]) -> None:
 
 def _read_head(call: Call, result: Any) -> None:
     call.response_id = getattr(result, "id", None)
-    call.response_model = result.model
+    call.response_model = getattr(result, "model", None)
     if tier := getattr(result, "service_tier", None):
         call.attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = tier
     if fingerprint := getattr(result, "system_fingerprint", None):
         call.attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = fingerprint
 
 
-def read_usage(call: Call, usage: Any) -> None:
-    """Reads token counts; cached and reasoning tokens are parts of the totals."""
-    if usage is None:
-        return
-    call.input_tokens = usage.prompt_tokens
-    call.output_tokens = getattr(usage, "completion_tokens", None)
-    if (details := member(usage, "prompt_tokens_details")) is not None:
-        call.cached_tokens = details.cached_tokens
-    if (details := member(usage, "completion_tokens_details")) is not None:
-        call.reasoning_tokens = details.reasoning_tokens
-
-
-def _thought(delta: Any) -> Any:
-    """The reasoning that compatible servers add to a delta or a message: by either name, typed by the SDK or not."""
-    for held in (vars(delta), getattr(delta, "__pydantic_extra__", None) or {}):
-        if thought := held.get("reasoning_content") or held.get("reasoning"):
-            return thought
-    return None
-
-
 def _answer(choice: Any) -> Message:
     answer = choice.message
-    made: list[Part] = [parts.reasoning(thought)] if (thought := _thought(answer)) else []
-    if answer.content:
-        made.append(parts.text(answer.content))
+    content = answer.content
+    text, thought = split(content) if isinstance(content, list) else (content, None)
+    made: list[Part] = [parts.reasoning(thought)] if (thought := thought or thought_of(answer)) else []
+    if text:
+        made.append(parts.text(text))
     if refusal := getattr(answer, "refusal", None):
         made.append({"type": "refusal", "content": refusal})
     for tool in answer.tool_calls or ():
@@ -289,7 +289,7 @@ def _message(m: Mapping[str, Any]) -> Message:
     if role in ("tool", "function"):
         given = [_part(p) for p in content] if isinstance(content, list) else content
         return parts.message("tool", [parts.tool_response(m.get("tool_call_id") or m.get("name"), given)])
-    made = [parts.reasoning(thought)] if (thought := m.get("reasoning_content") or m.get("reasoning")) else []
+    made = [parts.reasoning(thought)] if (thought := thought_in(m)) else []
     made += [_part(p) for p in content] if isinstance(content, list) else [parts.text(content)] if content else []
     for tool in m.get("tool_calls") or ():
         function = tool.get("function") or tool.get("custom") or {}
@@ -305,6 +305,8 @@ def _part(p: Any) -> Part:
     kind = p.get("type") if isinstance(p, Mapping) else None
     if kind == "text":
         return parts.text(p.get("text"))
+    if kind == "thinking":
+        return parts.reasoning(split([p])[1])
     if kind in ("image_url", "audio_url", "video_url"):
         held = p.get(kind)
         return parts.media(kind.removesuffix("_url"), held.get("url") if isinstance(held, Mapping) else held)

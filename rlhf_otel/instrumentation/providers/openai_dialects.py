@@ -1,0 +1,87 @@
+"""What servers that speak OpenAI's format say in their own ways: reasoning, content in parts, usage.
+
+Sources: the API references of DeepSeek, Mistral, Moonshot, OpenRouter, Groq, xAI and Perplexity, and what vLLM, Ollama
+and LM Studio send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rlhf_otel import semconv
+from rlhf_otel.instrumentation.bodies import member, plain
+
+if TYPE_CHECKING:
+    from rlhf_otel.instrumentation.call import Call
+
+
+def thought_of(message: Any) -> str | None:
+    """The reasoning in a delta or a message: by any of its names, typed by the SDK or not."""
+    for held in (vars(message), getattr(message, "__pydantic_extra__", None) or {}):
+        if thought := thought_in(held):
+            return thought
+    return None
+
+
+def thought_in(held: Mapping[str, Any]) -> str | None:
+    """The same in a mapping, such as a message that the application sends back."""
+    for name in ("reasoning_content", "reasoning"):
+        if isinstance(thought := held.get(name), str) and thought:
+            return thought
+    details = plain(held.get("reasoning_details"))  # what is encrypted has neither text nor summary
+    if not isinstance(details, list):
+        return None
+    return "".join(str(d.get("text") or d.get("summary") or "") for d in details if isinstance(d, Mapping)) or None
+
+
+def split(content: Any) -> tuple[str, str]:
+    """Text and reasoning of content that comes in parts, as Mistral's models with reasoning send it."""
+    listed = content if isinstance(content, list) else []
+    made = [part for part in plain(listed) if isinstance(part, Mapping)]
+    thoughts = [part.get("thinking") for part in made if part.get("type") == "thinking"]
+    return _joined(made), "".join(t if isinstance(t, str) else _joined(t or ()) for t in thoughts)
+
+
+def _joined(parts: Iterable[Any]) -> str:
+    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, Mapping))
+
+
+def read_usage(call: Call, usage: Any) -> None:
+    """Reads token counts; cached and reasoning tokens are parts of the totals."""
+    if usage is None:
+        return
+    call.input_tokens = getattr(usage, "prompt_tokens", None)
+    call.output_tokens = getattr(usage, "completion_tokens", None)
+    if (details := member(usage, "prompt_tokens_details")) is not None:
+        call.cached_tokens = details.cached_tokens
+    if (details := member(usage, "completion_tokens_details")) is not None:
+        call.reasoning_tokens = details.reasoning_tokens
+    if own := getattr(usage, "__pydantic_extra__", None):
+        _read_own_usage(call, own)
+    _include_reasoning(call, getattr(usage, "total_tokens", None))
+
+
+def _read_own_usage(call: Call, own: Mapping[str, Any]) -> None:
+    """Reads what OpenAI's usage does not have."""
+    if call.cached_tokens is None:
+        call.cached_tokens = own.get("prompt_cache_hit_tokens", own.get("cached_tokens"))
+    if call.reasoning_tokens is None:
+        call.reasoning_tokens = own.get("reasoning_tokens")
+    cost = plain(own.get("cost"))
+    cost = cost.get("total_cost") if isinstance(cost, Mapping) else cost
+    if isinstance(cost, int | float):
+        call.attributes[semconv.USAGE_COST] = float(cost)
+
+
+def _include_reasoning(call: Call, total: Any) -> None:
+    """xAI counts reasoning beside the output, which its total gives away; by the conventions it is within."""
+    given, made, thought = call.input_tokens, call.output_tokens, call.reasoning_tokens
+    if thought and made is not None and given is not None and total == given + made + thought:
+        call.output_tokens = made + thought
+
+
+def read_last_usage(call: Call, chunk: Any) -> None:
+    """Reads the usage that Groq puts into a field of its own in the last chunk of a stream."""
+    if call.output_tokens is None and (own := member(chunk, "x_groq")) is not None:
+        read_usage(call, member(own, "usage"))
