@@ -57,6 +57,8 @@ _CONTENT_FIELDS: Mapping[str, str] = {
     "tools": s.TOOL_DEFINITIONS,
 }
 CONTENT_ATTRIBUTES = frozenset(_CONTENT_FIELDS.values())
+RECORD_ATTRIBUTES = frozenset({s.OPERATION_NAME, s.PROVIDER_NAME, *_PLAIN_KEYS, *CONTENT_ATTRIBUTES})
+"""What the fields of an interaction are called on its span."""
 
 
 def dumps(value: Any) -> str:

@@ -52,14 +52,22 @@ class Telemetry(Protocol):
     captures_content: bool
     """Whether prompts and answers are read at all."""
 
-    def tracer(self) -> Any:
-        """The OpenTelemetry tracer to start spans with, resolved anew when the global provider changes."""
+    def start_span(self, name: str, kind: Any, attributes: Mapping[str, Any], start_ns: int) -> Any:
+        """A new OpenTelemetry span beneath the current one, of the provider that holds now."""
 
-    def defers(self, span: Any) -> bool:
-        """Whether the rest of the work on `span` may be done later: its provider is ours, and ours alone."""
+    def end_later(self, span: Any, end_ns: int, finalize: Callable[..., Completed], size: int) -> bool:
+        """Ends `span` and has the rest of the work on it done later, where its provider is ours and ours alone.
 
-    def put(self, span: Any, finalize: Callable[[], Completed], size: int) -> None:
-        """Takes `finalize`, which holds `size` bytes, to be called once on the export thread after `span` has ended."""
+        Args:
+            span: made by `start_span`.
+            end_ns: when it ended.
+            finalize: called once, on the export thread, with the `attributes` that others have set on the span, and
+                its `resource`.
+            size: how many bytes that holds.
+
+        Returns:
+            Whether that was allowed; otherwise nothing is done, and the work is to be done before the span ends.
+        """
 
     def complete(self, interaction: Interaction) -> Completed:
         """Runs the pipeline and tells the listeners; what comes back may leave the process. Never raises."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from rlhf_otel import __version__, hooks
 from rlhf_otel.config import DEFAULT_STORE
 from rlhf_otel.export import otlp
 from rlhf_otel.export.forked import threadless
-from rlhf_otel.export.items import EndedSpan, Event, feedback_of, interaction_of, remade
+from rlhf_otel.export.items import EndedSpan, Event, feedback_of, interaction_of
 from rlhf_otel.export.local import StoreSink
 from rlhf_otel.export.outbox import Limits
 from rlhf_otel.export.worker import Worker
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from rlhf_otel.config import Config
     from rlhf_otel.export.outbox import Sink
     from rlhf_otel.export.readings import Metrics
+    from rlhf_otel.export.spans import CallSpan, CallSpans
     from rlhf_otel.records import Interaction
 
 
@@ -164,21 +164,25 @@ class OwnProviders:
 
     # --- Deferred work --------------------------------------------------------------------------------------------
 
-    def is_sole_owner_of(self, span: Any) -> bool:
-        """Whether `span` comes from our provider and nobody else listens to that."""
-        active: Any = getattr(self.made_tracer_provider, "_active_span_processor", None)
-        if active is None or not hasattr(span, "_span_processor"):
+    @made_once
+    def call_spans(self) -> CallSpans:
+        """What starts the spans of calls as long as nobody but us listens to the tracer provider."""
+        from rlhf_otel.export.spans import CallSpans
+
+        return CallSpans(self.tracer_provider)
+
+    def may_defer(self, span: Any) -> bool:
+        """Whether the work on `span` may be put off: one of `call_spans`, to which still nobody else listens."""
+        made_by = getattr(span, "made_by", None)
+        if made_by is None:
             return False
-        return span._span_processor is active and len(active._span_processors) == 1
+        return bool(span.is_recording()) and made_by.are_ours_alone and made_by is self.__dict__.get("call_spans")
 
-    def final(self, span: Any, interaction: Interaction, attributes: dict[str, Any]) -> EndedSpan:
-        """The ended `span` with its final attributes."""
-        from opentelemetry.trace import Status, StatusCode
-
-        failed = interaction.status == "error"
-        status = Status(StatusCode.ERROR, interaction.error_message) if failed else None
-        readable = remade(span, attributes, status)
-        return EndedSpan(readable, replace(interaction, resource=dict(span.resource.attributes)))
+    def end_later(self, span: CallSpan, end_ns: int, finish: Callable[[], EndedSpan | None], size: int) -> None:
+        """Ends `span` for the application; `finish` is called on the export thread and says what is exported."""
+        span.end_later(end_ns)
+        if span.get_span_context().trace_flags.sampled:
+            self.worker.put(("call", finish), size)
 
     def join(self, foreign: Any) -> None:
         """Takes notice of a foreign provider, and adds the embedded store to it where the setting asks for a store."""
@@ -213,12 +217,12 @@ class OwnProviders:
         return self._event_store_sink
 
     def _prepare(self, item: Any) -> Any:
-        kind, payload, finalize = item
+        kind, payload = item
         if kind == "event":
             feedback = feedback_of(payload.log_record)
             return payload if feedback is None else Event(payload, feedback)
-        if finalize is not None:
-            return finalize(payload)
+        if kind == "call":
+            return payload()
         return self._from_elsewhere(payload, local_only=kind == "local")
 
     def _from_elsewhere(self, span: Any, *, local_only: bool) -> EndedSpan:

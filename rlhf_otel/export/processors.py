@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk._logs import LogRecordProcessor
@@ -15,24 +14,17 @@ if TYPE_CHECKING:
 
 
 class SpanFeed(SpanProcessor):
-    """Puts every sampled span that ends into the export thread's queue, with the work that is still owed on it."""
+    """Puts every sampled span that ends into the export thread's queue, except those on which work is put off."""
 
     def __init__(self, worker: Worker, *, local_only: bool = False) -> None:
         """`local_only` spans go to the embedded store and not to our exporters: their provider has its own."""
         self._worker = worker
         self._kind = "local" if local_only else "span"
-        self._deferred: dict[int, tuple[Callable[[Any], Any], int]] = {}
-
-    def defer(self, span: Any, finalize: Callable[[Any], Any], size: int) -> None:
-        """Keeps the work on `span`, which holds `size` bytes, until that ends."""
-        self._deferred[span.get_span_context().span_id] = finalize, size
 
     def on_end(self, span: Any) -> None:
         """Queues the span."""
-        context = span.get_span_context()
-        finalize, size = self._deferred.pop(context.span_id, (None, 0))
-        if context.trace_flags.sampled:
-            self._worker.put((self._kind, span, finalize), size or size_of(span))
+        if span.get_span_context().trace_flags.sampled:
+            self._worker.put((self._kind, span), size_of(span))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Delivers what has ended; keeps the time and tells the truth."""
@@ -59,7 +51,7 @@ class EventFeed(LogRecordProcessor):
             instrumentation_scope=log_record.instrumentation_scope,
             limits=log_record.limits,
         )
-        self._worker.put_event(("event", record, None), size_of(record))
+        self._worker.put_event(("event", record), size_of(record))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Delivers what was emitted; keeps the time and tells the truth."""

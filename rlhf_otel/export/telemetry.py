@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import _logs, metrics, trace
@@ -26,6 +26,7 @@ from rlhf_otel.hooks import Completed
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
     from rlhf_otel.export.own import OwnProviders
+    from rlhf_otel.export.spans import CallSpan
     from rlhf_otel.records import Feedback, Interaction
 
 _SPAN_MODES, _EVENT_MODES = ("SPAN_ONLY", "SPAN_AND_EVENT"), ("EVENT_ONLY", "SPAN_AND_EVENT")
@@ -71,13 +72,13 @@ class ProviderTelemetry:
             self._tracer_of = (provider, provider.get_tracer(semconv.SCOPE, __version__, semconv.SCHEMA_URL))
         return self._tracer_of[1]
 
-    def defers(self, span: Any) -> bool:
+    def start_span(self, name: str, kind: trace.SpanKind, attributes: Mapping[str, Any], start_ns: int) -> Any:
+        """A new span of that tracer."""
+        return self.tracer().start_span(name, kind=kind, attributes=attributes, start_time=start_ns)
+
+    def end_later(self, span: Any, end_ns: int, finalize: Callable[..., Completed], size: int) -> bool:
         """Nothing is put off on a provider that is not ours."""
         return False
-
-    def put(self, span: Any, finalize: Callable[[], Completed], size: int) -> None:
-        """Not called, as nothing is put off."""
-        raise RuntimeError("a foreign provider takes no deferred work")
 
     def complete(self, interaction: Interaction) -> Completed:
         """The pipeline, in place: a span that has been started cannot be dropped, only its content can."""
@@ -210,8 +211,14 @@ class Telemetry(ProviderTelemetry):
         own.redacted = pipeline.redacted
         self._on_foreign = on_foreign
 
+    def start_span(self, name: str, kind: trace.SpanKind, attributes: Mapping[str, Any], start_ns: int) -> Any:
+        """A new span: a light one where the provider is ours and nobody else listens to it."""
+        if not self.is_foreign and (spans := self.own.call_spans).are_ours_alone:
+            return spans.start(name, kind, attributes, start_ns)
+        return super().start_span(name, kind, attributes, start_ns)
+
     def tracer(self) -> Any:
-        """Ours, unless the application has set a global provider."""
+        """That of our provider, unless the application has set a global one."""
         provider = _global_provider()
         if provider is None:
             provider = self.own.tracer_provider
@@ -228,20 +235,22 @@ class Telemetry(ProviderTelemetry):
         provider = _global_provider()
         return provider is not None and provider is not self.own.made_tracer_provider
 
-    def defers(self, span: Any) -> bool:
-        """Whether `span` is of our own provider, and nobody has added a processor to that."""
-        return self.own.is_sole_owner_of(span)
+    def end_later(self, span: Any, end_ns: int, finalize: Callable[..., Completed], size: int) -> bool:
+        """Ends a light span, unless somebody has ended it already, or has begun to listen to our provider."""
+        if not self.own.may_defer(span):
+            return False
+        self.own.end_later(span, end_ns, functools.partial(self._finish_deferred, span, finalize), size)
+        return True
 
-    def put(self, span: Any, finalize: Callable[[], Completed], size: int) -> None:
-        """Keeps `finalize` until the span's end hands it to the export thread."""
-        self.own.processor.defer(span, functools.partial(self._finish_deferred, finalize), size)
-
-    def _finish_deferred(self, finalize: Callable[[], Completed], span: Any) -> EndedSpan | None:
+    def _finish_deferred(self, span: CallSpan, finalize: Callable[..., Completed]) -> EndedSpan | None:
         """On the export thread: what the ended span is exported as; None for what a processor dropped."""
-        completed = finalize()
+        completed = finalize(attributes=span.added, resource=span.made_by.resource_attributes)
         if completed.dropped:
             return None
-        return self.own.final(span, completed.interaction, self.attributes(completed))
+        interaction = completed.interaction
+        failed = interaction.status == "error"
+        status = trace.Status(trace.StatusCode.ERROR, interaction.error_message) if failed else None
+        return EndedSpan(span.final(self.attributes(completed), status), interaction)
 
     def complete(self, interaction: Interaction) -> Completed:
         """The pipeline; on the export thread a processor may drop the whole interaction."""

@@ -116,9 +116,7 @@ class Call:
             self._adopted = HeldSpan(outer, stream=self.stream)
             self.span = outer
         else:
-            self.span = self.telemetry.tracer().start_span(
-                self._name(), kind=kind, attributes=self._first_attributes(), start_time=self.start_ns
-            )
+            self.span = self.telemetry.start_span(self._name(), kind, self._first_attributes(), self.start_ns)
         ids = self.span.get_span_context()
         self.handle = Handle(
             f"{ids.trace_id:032x}", f"{ids.span_id:016x}", None, self.start_ns, ids.trace_flags.sampled
@@ -234,11 +232,9 @@ class Call:
         self.identified()
         if not self.span.is_recording():
             self._body = None  # nobody will see what it says
-        if self._adopted is None and self.telemetry.defers(self.span):
-            size = len(self._body) if isinstance(self._body, bytes) else 0  # of what is large where anything is
-            self.telemetry.put(self.span, self.finalize, size)
-            self.span.end(self._end_ns)
-        else:
+        size = len(self._body) if isinstance(self._body, bytes) else 0  # of what is large where anything is
+        later = self._adopted is None and self.telemetry.end_later(self.span, self._end_ns, self.finalize, size)
+        if not later:
             self._finish_inline()
 
     def _is_cut_short(self) -> bool:
@@ -258,12 +254,21 @@ class Call:
         else:
             self._adopted.release()
 
-    def finalize(self) -> hooks.Completed:
-        """Everything known of the call, through the pipeline and measured. To be called once, after `finish`."""
+    def finalize(
+        self, *, attributes: Mapping[str, Any] | None = None, resource: Mapping[str, Any] | None = None
+    ) -> hooks.Completed:
+        """Everything known of the call, through the pipeline and measured. To be called once, after `finish`.
+
+        Args:
+            attributes: what others have set on its span; ours go before.
+            resource: what the span's resource says.
+        """
         if self._body is not None:
             self.read(Call._read_request, self._body)
             self._body = None
-        completed = self.telemetry.complete(self.interaction())
+        if attributes:
+            self.attributes = {**attributes, **self.attributes}
+        completed = self.telemetry.complete(self.interaction(resource or {}))
         self.dropped = completed.dropped
         self.telemetry.measure(completed.interaction, self.stamps)
         return completed
@@ -271,7 +276,7 @@ class Call:
     def _read_request(self, body: bytes | Mapping[str, Any]) -> None:
         self.endpoint.request(self, _decoded(body) if isinstance(body, bytes) else body)
 
-    def interaction(self) -> Interaction:
+    def interaction(self, resource: Mapping[str, Any]) -> Interaction:
         """The call as a record, before the pipeline."""
         assert self.handle is not None
         c, content = self._context, self.telemetry.captures_content
@@ -299,7 +304,7 @@ class Call:
             output=self.output if content else None, tools=self.tools if content else None,
             session=c.session, user=c.user, anonymous_user=None if c.user else app_context.ANONYMOUS,
             message_id=c.message, variant=c.variant, consent=c.consent, context=c.values,
-            attributes=self._last_attributes(),
+            attributes=self._last_attributes(), resource=resource,
         )  # fmt: skip
 
     def _failure(self) -> tuple[str | None, str | None]:

@@ -244,7 +244,7 @@ PLACES = [
     (stainless.StainlessPatch, "_service"), (stainless, "Watch"),
     (adoption, "outer_span"), (adoption, "sdk_will_trace"),
     (streams, "watch_of"), (streams.Watch, "closed"), (handles, "remember"), (handles, "attach"), (handles, "begin"),
-    (ProviderTelemetry, "tracer"), (ProviderTelemetry, "defers"), (ProviderTelemetry, "complete"),
+    (ProviderTelemetry, "tracer"), (ProviderTelemetry, "end_later"), (ProviderTelemetry, "complete"),
     (ProviderTelemetry, "attributes"), (ProviderTelemetry, "measure"), (codec, "interaction_attributes"),
     (openai_readers.Chat, "request"), (openai_readers.Chat, "response"), (openai_readers.Chat, "chunk"),
     (openai_readers.Chat, "end"), (openai_readers.Chat, "new_state"), (openai_readers.OpenAI, "endpoint"),
