@@ -2,8 +2,9 @@
 
 Each peer lives in an environment of its own (`.venvs/bench-*`, made on first use), with the versions of openai and
 anthropic that are installed here, and is asked in turn with the bare client, the floor and ours as `cost.py` does it.
-All capture content; all end their spans in a processor that throws them away; anthropic's own tracing is off, as it
-would make a second span beside each of theirs. Figures are CPU time of the application's thread.
+All capture content; all end their spans in a processor that throws them away, MLflow in its own store beside it, which
+it writes on a thread of its own; anthropic's own tracing is off, as it would make a second span beside each of theirs.
+Figures are CPU time of the application's thread.
 
 python benchmarks/peers.py [--quick] [--json] [--rounds N] [PEER...]
 """
@@ -36,11 +37,17 @@ class Peer:
         packages: what to install.
         switch_on: instruments the clients; returns what counts its spans.
         covers: the clients that it knows.
+        lacks: cases of which it does not keep the text, and which are not compared therefore.
     """
 
     packages: tuple[str, ...]
     switch_on: Callable[[cases.Clients], Discard]
     covers: tuple[str, ...] = ("openai", "anthropic")
+    lacks: tuple[str, ...] = ()
+
+    def knows(self, case: str) -> bool:
+        """Whether it is measured in `case`."""
+        return case.startswith(self.covers) and case not in self.lacks
 
 
 def _global_provider() -> tuple[Any, Discard]:
@@ -109,6 +116,18 @@ def _logfire(clients: cases.Clients) -> Discard:
     return sink
 
 
+def _mlflow(_: cases.Clients) -> Discard:
+    import mlflow
+    from mlflow.tracing.provider import get_bridged_tracer_provider
+
+    mlflow.set_tracking_uri("sqlite:///mlflow.db")  # in the folder of this run; written by a thread of MLflow's own
+    mlflow.openai.autolog()
+    mlflow.anthropic.autolog()
+    sink = Discard()
+    get_bridged_tracer_provider().add_span_processor(sink)  # type: ignore[arg-type]
+    return sink
+
+
 PEERS = {
     "official genai": Peer(
         ("opentelemetry-instrumentation-genai-openai", "opentelemetry-instrumentation-genai-anthropic"),
@@ -127,6 +146,7 @@ PEERS = {
     ),
     "Langfuse": Peer(("langfuse",), _langfuse, covers=("openai",)),
     "Logfire": Peer(("logfire",), _logfire),
+    "MLflow": Peer(("mlflow",), _mlflow, lacks=("anthropic stream of 500", "anthropic stream of 500, async")),
 }  # fmt: skip
 
 
@@ -181,7 +201,7 @@ def memory_rows(names: Sequence[str], streams: int) -> list[Row]:
 def cost_rows(names: Sequence[str], rounds: int, share: float) -> list[Row]:
     """For each case the floor, ours on our own provider and on an application's, and every peer."""
     asked = [(variant, case, False) for case in cost.CASES for variant in cost.APART]
-    asked += [(name, case, False) for name in names for case in cost.CASES if case.startswith(PEERS[name].covers)]
+    asked += [(name, case, False) for name in names for case in cost.CASES if PEERS[name].knows(case)]
     taken = cost.measure(_commands(names), asked, rounds, share)
     made = []
     for case in cost.CASES:

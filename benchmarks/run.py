@@ -12,7 +12,7 @@ import sys
 
 from harness import HERE, Row, as_json, print_rows
 
-BENCHMARKS = ("cost", "memory", "weight", "startup", "launch")
+BENCHMARKS = ("cost", "memory", "weight", "startup", "launch", "peers")
 
 
 def measured(name: str, *, quick: bool) -> list[Row]:
