@@ -21,10 +21,18 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
-def test_one_process(number, serve, backend):
-    """What was asked of a server has arrived when it is told to end, by either signal."""
-    with serve(*UVICORN, "asgi:application", **AT_EXIT, **backend.environment()) as service:
+@pytest.mark.parametrize(
+    ("number", "launched"),
+    [
+        pytest.param(signal.SIGTERM, True, id="terminated"),
+        pytest.param(signal.SIGTERM, False, id="terminated by hand"),
+        pytest.param(signal.SIGINT, True, id="interrupted", marks=pytest.mark.slow),
+    ],
+)
+def test_one_process(number, launched, serve, backend):
+    """What was asked of a server has arrived when it is told to end; without the launcher, if it flushes then."""
+    variables = {**AT_EXIT, **backend.environment()}
+    with serve(*UVICORN, "asgi:application", launched=launched, **variables) as service:
         asked = service.ask_all(PROMPTS)
         service.stop(number)
     assert arrived(backend) == pairs(*asked), service.said

@@ -29,8 +29,14 @@ async def answer(prompt):
 
 
 async def application(scope, receive, send):
-    """Answers the prompt in the query."""
-    if scope["type"] != "http":
+    """Answers the prompt in the query; without the launcher it flushes when it is shut down."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if "BY_HAND" in os.environ:
+            rlhf_otel.flush(timeout=60)
+        await send({"type": "lifespan.shutdown.complete"})
         return
     said = await answer(unquote(scope["query_string"].decode()))
     body = json.dumps({"answer": said, "process": os.getpid(), "version": VERSION}).encode()
