@@ -145,6 +145,8 @@ SETTINGS: tuple[Setting, ...] = (
             "What services are called, by host or host:port; * stands for anything. It beats what we know of a host."),
     Setting("metric_names", "RLHF_OTEL_METRIC_NAMES", "current", _word("current", "next"), "current or next",
             "Which generation of the conventions' metric names to write."),
+    Setting("inject_usage", "RLHF_OTEL_INJECT_USAGE", False, _flag, "true or false",
+            "Ask for the usage of OpenAI's streams where the application does not, and hide the chunk that brings it."),
     Setting("feedback_labels", "RLHF_OTEL_FEEDBACK_LABELS", ("user_feedback", "pass", "fail"), _words,
             "words with commas", "Names and labels of feedback that metrics may carry; the rest counts as other."),
     Setting("exit_timeout", "RLHF_OTEL_EXIT_TIMEOUT", 3.0, _positive, "seconds",

@@ -101,6 +101,9 @@ enabled: bool = True
 strict: bool = False
 """Whether our own faults are raised instead of logged. For tests only."""
 
+inject_usage: bool = False
+"""Whether streams are asked for their usage where the application does not: the setting `inject_usage`."""
+
 provider_names: Mapping[str, str] = {}
 """What the user calls services, by their host: the setting `provider_names`."""
 

@@ -57,7 +57,7 @@ def configure(config: Config) -> Telemetry | None:
             own.reconfigure(config)
             _telemetry = Telemetry(config, _pipeline(config), own, _end_before_others)
             hooks.telemetry = _telemetry
-            hooks.provider_names = config.provider_names or {}
+            hooks.provider_names, hooks.inject_usage = config.provider_names or {}, config.inject_usage
             hooks.locate = lambda span_id: _telemetry.find(span_id=span_id) if _telemetry is not None else None
             _register_exit()
     return _telemetry
@@ -100,7 +100,7 @@ def connect(*, tracer_provider: Any = None, meter_provider: Any = None, logger_p
     )
     telemetry.captures_content = config.captures_content and config.is_set("capture")
     hooks.by_hand = weakref.ref(telemetry)
-    hooks.provider_names = config.provider_names or {}
+    hooks.provider_names, hooks.inject_usage = config.provider_names or {}, config.inject_usage
     return telemetry
 
 
@@ -157,7 +157,7 @@ def shutdown(timeout: float = 3.0) -> bool:
             return True
         delivered = _telemetry.own.worker.close(timeout)
         _telemetry = hooks.telemetry = hooks.locate = None
-        hooks.provider_names = {}
+        hooks.provider_names, hooks.inject_usage = {}, False
     return delivered
 
 

@@ -29,7 +29,7 @@ from rlhf_otel.instrumentation.held import HeldSpan
 from rlhf_otel.records import Handle, Interaction, Message, Part, StreamEnd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.trace import Span
 
@@ -51,7 +51,7 @@ class Call:
     __slots__ = (
         "__weakref__", "_adopted", "_asked", "_body", "_context", "_end_ns", "_first_reasoning", "_open", "_started",
         "attributes", "cache_write_tokens", "cached_tokens", "complete", "dropped", "end", "endpoint", "error",
-        "failure", "finish_reasons", "first_token", "handle", "headers_at", "input", "input_tokens", "misread",
+        "failure", "finish_reasons", "first_token", "handle", "headers_at", "hides", "input", "input_tokens", "misread",
         "output", "output_tokens", "patch", "provider", "reasoning_tokens", "request_model", "response_id",
         "response_model", "retries", "span", "stamps", "start_ns", "state", "status_code", "stream", "system",
         "telemetry", "tools",
@@ -89,6 +89,7 @@ class Call:
         self.handle: Handle | None = None
         self.end: StreamEnd | None = None
         self.error: tuple[str, str | None] | None = None
+        self.hides: Callable[[Any], bool] | None = None  # the chunks that the application did not ask for
         self.failure: tuple[str, str | None] | None = None
         self.complete = self.dropped = self.misread = False
         self.retries = 0

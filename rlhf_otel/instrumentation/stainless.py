@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import wrapt
 
 from rlhf_otel import handles, hooks, semconv
-from rlhf_otel.instrumentation import adoption, under_way
+from rlhf_otel.instrumentation import adoption, asking, under_way
 from rlhf_otel.instrumentation.bodies import read_whole
 from rlhf_otel.instrumentation.call import Call
 from rlhf_otel.instrumentation.endpoint import Endpoint
@@ -232,8 +232,13 @@ def _build_request(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def build(client: Any, *args: Any, **kwargs: Any) -> Any:
-        request = original(client, *args, **kwargs)
         call = under_way.current.get()
+        if hooks.inject_usage and call is not None:
+            try:
+                asking.ask_for_usage(call, client, args[0] if args else kwargs["options"])
+            except Exception as error:  # noqa: BLE001 - the request is made without
+                hooks.fault("asking for usage", error)
+        request = original(client, *args, **kwargs)
         if call is not None:
             try:
                 call.sent(getattr(request, "_content", None))  # None of a form with files, read while it is sent

@@ -13,6 +13,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import handles, hooks
+from rlhf_otel.instrumentation import asking
 from rlhf_otel.instrumentation.bodies import BodyReader, reader_for
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def wrap_stream(stream: Any, sdk_class: type[Any], observer: Callable[[Call, Any
     else:
         source = stream._iterator
     stream._iterator = observed = observer(call, source)
+    if call.hides is not None:
+        stream._iterator = (asking.without if hasattr(observed, "close") else asking.without_async)(call, observed)
     watch.generator = weakref.ref(observed)
     watch.reader = None
     if call.handle is not None:

@@ -31,6 +31,7 @@ CASES = {
         {"gpu": "vllm"},
         ["gpu", "=x"],
     ),
+    "inject_usage": ("on", True, False, False, ["sometimes"]),
     "metric_names": ("NEXT", "next", "current", "current", ["old"]),
     "feedback_labels": ("a, b,", ("a", "b"), ["c"], ("c",), []),
     "exit_timeout": ("1.5", 1.5, 2, 2.0, ["0", "-1", "inf", "nan", "soon"]),

@@ -89,12 +89,16 @@ _RUNTIMES = {"bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai"}
 
 def provider_name(client: Any, package: str, classes: Mapping[str, str]) -> str:
     """Who answers `client`, a client of `package`: as the user says, by its class, by its host, or `package` itself."""
+    return known_name(client, package, classes) or package
+
+
+def known_name(client: Any, package: str, classes: Mapping[str, str]) -> str | None:
+    """The same; None where nothing says who answers."""
     return (
         _by_host(client.base_url, hooks.provider_names)
         or _by_class(client, package, classes)
         or _RUNTIMES.get(str(getattr(getattr(client, "_provider_runtime", None), "name", None)))
         or _by_host(client.base_url, HOSTS)
-        or package
     )
 
 

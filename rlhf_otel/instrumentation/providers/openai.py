@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import plain
-from rlhf_otel.instrumentation.providers import openai_audio, openai_images, openai_stored
+from rlhf_otel.instrumentation.providers import openai_audio, openai_images, openai_stored, openai_usage
 from rlhf_otel.instrumentation.providers.hosts import OPENAI_CLIENTS, provider_name
 from rlhf_otel.instrumentation.providers.openai_dialects import (
     read_last_usage,
@@ -49,6 +49,7 @@ class Chat:
 
     operation = "chat"
     marks_end = True
+    usage_option = openai_usage
 
     def request(self, call: Call, body: Mapping[str, Any]) -> None:
         """Reads the parameters, the messages and the tools."""
@@ -179,6 +180,7 @@ class Completions:
 
     operation = "text_completion"
     marks_end = True
+    usage_option = openai_usage
 
     def request(self, call: Call, body: Mapping[str, Any]) -> None:
         """Reads the parameters and each prompt as one message."""
@@ -362,6 +364,10 @@ class OpenAI:
         if method == "POST" and (found := self._endpoints.get(path)) is not None:
             return found
         return self._templates.get((method, _ID.sub(r"\1/{}", path)))
+
+    def takes_usage(self, client: Any) -> bool:
+        """Whether streams of `client` may be asked for their usage."""
+        return openai_usage.takes_usage(client)
 
     def name_of(self, client: Any) -> str:
         """By the class of the client, then by the host it talks to; a host that is not known counts as openai."""
