@@ -17,13 +17,19 @@ BUILT_IN = {
     "bedrock": _ROOM + "bedrock",
     "aiobotocore": _ROOM + "aiobotocore",
     "google.genai": _ROOM + "google_genai",
+    "mistralai": _ROOM + "mistralai",
+    "ollama": _ROOM + "ollama",
 }
 """Package of the client library, as it is imported -> the module whose `provider` reads it."""
 
 ENTRY_POINT_GROUP = "rlhf_otel.providers"
 """Where other distributions name providers of their own: the package as the name, the module as the value."""
 
-_HOOKS: Mapping[str, str] = {"bedrock": "botocore.client", "aiobotocore": "aiobotocore.client"}
+_HOOKS: Mapping[str, str] = {
+    "mistralai": "mistralai.client",
+    "bedrock": "botocore.client",
+    "aiobotocore": "aiobotocore.client",
+}
 """Package -> the module whose import says that it is in use, where that is not the package itself."""
 
 _DISTRIBUTIONS: Mapping[str, str] = {"fireworks": "fireworks-ai", "bedrock": "botocore"}

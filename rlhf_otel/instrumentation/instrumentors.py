@@ -95,3 +95,15 @@ class GoogleGenAIInstrumentor(_Instrumentor):
     """Instruments google-genai 1 to 3."""
 
     package, requirement = "google.genai", "google-genai >= 1.0, < 4"
+
+
+class MistralAIInstrumentor(_Instrumentor):
+    """Instruments mistralai 2 and 3."""
+
+    package, requirement = "mistralai", "mistralai >= 2.0, < 4"
+
+
+class OllamaInstrumentor(_Instrumentor):
+    """Instruments ollama 0."""
+
+    package, requirement = "ollama", "ollama >= 0.4, < 1"

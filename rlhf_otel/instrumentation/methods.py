@@ -25,7 +25,7 @@ from rlhf_otel.instrumentation.call import Call
 from rlhf_otel.instrumentation.endpoint import Endpoint
 from rlhf_otel.instrumentation.patching import Library, Patch
 from rlhf_otel.instrumentation.read_along import ReadAlong
-from rlhf_otel.instrumentation.streams import observe, observe_async
+from rlhf_otel.instrumentation.streams import Watch, observe, observe_async
 
 Arguments = Mapping[str, Any]
 """What a method was called with, by the names of its parameters; those of `**kwargs` among them."""
@@ -82,6 +82,7 @@ class Provider(Library, Protocol):
     May also have `is_gateway` (whether it calls other libraries, which may record the call themselves),
     `concerns(instance)` (whether methods of this instance may call a model; where not, they cost next to nothing),
     `client_of(instance)` (the client that an instance of a patched class belongs to, if it is not the client itself),
+    `also` (what else is replaced: a target as those of methods, and what makes its replacement from the original),
     and two readers: `began(call, result)` of a result that is still to be read, and `raised(call, error)`.
     """
 
@@ -105,16 +106,22 @@ class MethodPatch(Patch):
     def replace_methods(self) -> None:
         """Replaces each method that this version of the library has."""
         for method in self.provider.methods:
-            module, _, path = method.target.partition(":")
-            try:
-                owner: Any = sys.modules.get(module) or importlib.import_module(module)
-            except ImportError:
-                continue  # a part of the library that this version has not, or that needs what is not installed
-            *classes, name = path.split(".")
-            for cls in classes:
-                owner = getattr(owner, cls, None)
-            if owner is not None:
-                self._replace(owner, name, functools.partial(_wrapped, self, method))
+            self._replace_target(method.target, functools.partial(_wrapped, self, method))
+        also: Mapping[str, Callable[[Any], Any]] = getattr(self.provider, "also", {})
+        for target, wrap in also.items():
+            self._replace_target(target, wrap)
+
+    def _replace_target(self, target: str, wrap: Callable[[Any], Any]) -> None:
+        module, _, path = target.partition(":")
+        try:
+            owner: Any = sys.modules.get(module) or importlib.import_module(module)
+        except ImportError:
+            return  # a part of the library that this version has not, or that needs what is not installed
+        *classes, name = path.split(".")
+        for cls in classes:
+            owner = getattr(owner, cls, None)
+        if owner is not None:
+            self._replace(owner, name, wrap)
 
     def add(self, client: Any) -> None:
         """Records the calls of this one client."""
@@ -302,6 +309,7 @@ class _Running:
             _replace_item(result, body, lambda held, holder: ReadAlong(call, held, holder))
         if inner is not None:
             _replace_item(result, inner, lambda held, _: _observed(call, held))
+            _watch_closing(call, result, inner)
         _attach(call, result)
         return True
 
@@ -318,6 +326,14 @@ def _attach(call: Call, result: Any) -> None:
     """Makes the call findable from what the application got."""
     if call.handle is not None:
         handles.attach(call.handle, result)
+
+
+def _watch_closing(call: Call, result: Any, inner: str) -> None:
+    """Closing a stream that reads from an HTTP response closes that alone; it is told by a watch on it."""
+    response = getattr(result, "response", None)
+    if isinstance(getattr(response, "extensions", None), dict):
+        watch = Watch(call, response)
+        watch.generator = weakref.ref(functools.reduce(_item, inner.split("."), result))
 
 
 def _path(named: Path, result: Any) -> str | None:

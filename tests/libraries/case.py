@@ -47,6 +47,7 @@ class Case:
         content: the last span's messages, by the keys of `CONTENT`.
         stream: whether the result is read as a stream; then the span says so.
         first: the kinds of first pieces that a stream has: token, reasoning.
+        leaves: how a stream has ended of which only one chunk was read; completed where that was all of it.
         kinds: of the library's clients, those that have this call.
     """
 
@@ -58,6 +59,7 @@ class Case:
     content: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
     first: Sequence[str] = ("token",)
+    leaves: str = "abandoned"
     kinds: Sequence[str] = ("sync", "async")
 
 
