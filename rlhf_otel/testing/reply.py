@@ -181,7 +181,7 @@ class Request:
     def stream(self) -> bool:
         """Whether the caller asked for server-sent events."""
         asked = self.body.get("stream") in (True, "true") or self.query.get("stream") == "true"
-        return asked or self.path.endswith("-with-response-stream")
+        return asked or self.path.endswith(("-with-response-stream", "/stream"))
 
     @property
     def model(self) -> str:

@@ -203,6 +203,28 @@ def models(reply: Reply, request: Request) -> Json:
     return {"data": [entry], "has_more": False, "first_id": name, "last_id": name}
 
 
+def session_stream(reply: Reply, request: Request) -> Iterator[Event]:
+    """One turn of a managed agent: a question, a request to its model, the answer, and waiting for the next."""
+    counts = {key: value for key, value in _usage(reply.usage, reply).items() if isinstance(value, int)}
+    events: list[Json] = [
+        {"type": "user.message", "content": [{"type": "text", "text": "Hello."}]},
+        {"type": "session.status_running"},
+        {"type": "span.model_request_start"},
+        *({"type": "agent.custom_tool_use", "name": call.name, "input": _json_object(call.arguments)}
+          for call in reply.calls),
+        {"type": "agent.message", "content": [{"type": "text", "text": reply.answer()}]},
+        {"type": "span.model_request_end", "model_request_start_id": "sevt_3", "model_usage": counts},
+        {"type": "session.status_idle", "stop_reason": {"type": "end_turn"}},
+    ]  # fmt: skip
+    for number, event in enumerate(events, start=1):
+        told = {"id": f"sevt_{number}", "processed_at": "2026-01-01T00:00:00Z", **event}
+        yield named_event(told, content=event["type"] == "agent.message")
+
+
+def _no_session(reply: Reply, request: Request) -> Json:
+    raise AssertionError("sessions are only streamed")
+
+
 def error_event(reply: Reply, request: Request, events_before: int) -> Event:
     """How Anthropic tells of an error in a stream that has begun: the service is overloaded, unless scripted."""
     body = error_body("anthropic", reply, request)
@@ -227,6 +249,17 @@ ENDPOINTS = (
         dialect="anthropic",
         stream=completion_stream,
         error_event=error_event,
+    ),
+    *(
+        Endpoint(
+            method="GET",
+            path=f"/sessions/{{id}}/{path}/stream",
+            plain=_no_session,
+            dialect="anthropic",
+            stream=session_stream,
+            error_event=error_event,
+        )
+        for path in ("events", "threads/{id}")
     ),
     Endpoint(method="POST", path="/messages/count_tokens", plain=count_tokens, dialect="anthropic"),
 )

@@ -62,6 +62,12 @@ async def results(resource: Any, batch: str, most: int = 99) -> list[Any]:
     return taken
 
 
+async def closed(decoder: Any) -> None:
+    """Closes the response of results that are not read to their end; older decoders cannot do it themselves."""
+    response = decoder.http_response
+    await settle(response.aclose() if hasattr(decoder, "__aiter__") else response.close())
+
+
 def by_id(spans: list[Any]) -> dict[str, Any]:
     """The spans of single results, by the application's id of their request."""
     return {
@@ -136,7 +142,7 @@ def test_nothing_is_read_ahead(kind, made, captured, run) -> None:
     resource, batch = made
     decoder = run(kind, settle_of(resource.results, batch))
     assert by_id(captured.spans) == {}
-    run(kind, settle_of(decoder.close))
+    run(kind, closed(decoder))
     assert by_id(captured.spans) == {}
     (source,) = [span for span in captured.spans if span.name == "fetch_batch_results"]
     assert source.attributes["rlhf.stream.end"] == "abandoned"
@@ -159,6 +165,6 @@ def test_the_application_sees_the_same(kind, made, run) -> None:
     for _ in range(2):
         decoder = run(kind, settle_of(resource.results, batch))
         seen.append((type(decoder), run(kind, results(resource, batch))))
-        run(kind, settle_of(decoder.close))
+        run(kind, closed(decoder))
         instrumentation.switch_off()
     assert seen[0] == seen[1]

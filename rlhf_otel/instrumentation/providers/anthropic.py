@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import member, plain
+from rlhf_otel.instrumentation.providers.anthropic_agents import session_endpoint
 from rlhf_otel.instrumentation.providers.anthropic_batches import Batches
 from rlhf_otel.instrumentation.providers.anthropic_blocks import message_of, parts_of
 from rlhf_otel.instrumentation.providers.hosts import ANTHROPIC_CLIENTS, provider_name
@@ -188,7 +189,7 @@ def _read_counts(call: Call, counts: Any, prefix: str) -> None:
 
 def _read_compactions(call: Call, iterations: Any) -> None:
     """Sums up what the summaries of the conversation took, which the totals leave out."""
-    took = [plain(entry) for entry in iterations or () if getattr(entry, "type", None) == "compaction"]
+    took = [entry for entry in map(plain, iterations or ()) if entry.get("type") == "compaction"]
     if not took:
         return
     call.attributes[semconv.CONVERSATION_COMPACTED] = True
@@ -278,7 +279,7 @@ class Anthropic:
     def endpoint(self, path: str, method: str = "POST") -> Endpoint | None:
         """The readers of `path`; beta messages differ by a query only."""
         found = self._endpoints.get(path.partition("?")[0]) if method == "POST" else None
-        return found or self._batches.endpoint(path, method)
+        return found or self._batches.endpoint(path, method) or session_endpoint(path, method)
 
     def name_of(self, client: Any) -> str:
         """By the class of the client, then by the host it talks to; a host that is not known counts as anthropic."""
