@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_otel.testing import (
     batches_anthropic,
+    batches_openai,
     socket,
     wire_anthropic,
     wire_clouds,
@@ -44,6 +45,7 @@ _ENDPOINTS = (
     *wire_media.ENDPOINTS,
     *wire_anthropic.ENDPOINTS,
     *batches_anthropic.ENDPOINTS,
+    *batches_openai.ENDPOINTS,
     *wire_clouds.ENDPOINTS,
 )
 _ROUTES = [
@@ -87,7 +89,8 @@ class FakeLLM:
         self._script = deque(replies)
         self._requests: list[Request] = []
         self._count = 0
-        self._batches = batches_anthropic.Batches(self._next_reply)
+        kinds = (batches_anthropic.Batches, batches_openai.Batches)
+        self._batches = [kind(self._next_reply) for kind in kinds]
         self._served: dict[str, tuple[Reply, Request]] = {}
         self._faults: list[Exception] = []
         self._changed = threading.Condition()
@@ -205,8 +208,9 @@ class FakeLLM:
 
     def _reply(self, endpoint: Endpoint, request: Request) -> tuple[Reply, Request]:
         """The reply, and the request that it answers: an earlier one where a stored response is asked for."""
-        if batch := self._batches.answer(request):
-            return batch, request
+        for batches in self._batches:
+            if (about := batches.answer(request)) is not None:
+                return about, request
         if not endpoint.scripted and (earlier := _STORED.search(request.path)):
             return self._retrieve(earlier[1], request)
         reply = self._next_reply(request) if endpoint.scripted else self.default
