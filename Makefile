@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-all test-matrix lint format bench clean
+.PHONY: demo test test-all test-beside test-matrix lint format bench clean
 
 ## See it work: environment, installation, the main job on the embedded store. No key, no network but the package index.
 demo: $(VENV)/.installed
@@ -19,6 +19,11 @@ test-all: test
 	RLHF_OTEL_TEST_SLOW=1 $(BIN)/python -m pytest -q -m slow
 	tests/matrix/run.sh middle
 	tests/matrix/run.sh libraries
+	$(MAKE) test-beside
+
+## Beside every other instrumentation that we know, each in an environment of its own.
+test-beside:
+	set -e; for peer in tests/matrix/beside/*.txt; do tests/matrix/run.sh beside/$$(basename $$peer .txt); done
 
 test-matrix: $(VENV)/.installed-dev
 	tests/matrix/run.sh oldest

@@ -49,8 +49,6 @@ class Application:
         _logs.set_logger_provider(events)
         self.loop = asyncio.new_event_loop()
         self.llm = FakeLLM()
-        gc.collect()
-        gc.freeze()  # what the libraries' modules hold need not be looked at after each call
 
     def client(self, sdk: str, kind: str) -> Any:
         url = self.llm.openai_url if sdk == "openai" else self.llm.anthropic_url
@@ -62,6 +60,8 @@ class Application:
         for sdk in sdks:
             for kind in KINDS:
                 client = self.client(sdk, kind)
+                gc.collect()
+                gc.freeze()  # what the libraries' modules hold need not be looked at after each call
                 made += [self.make(call, kind, client) for call in CALLS if call.sdk == sdk]
                 if kind == "async":
                     self.loop.run_until_complete(client.close())
@@ -75,7 +75,7 @@ class Application:
         self.events.clear()
         self.llm.clear()
         self.llm.script(call.reply)
-        seen, last = contextvars.copy_context().run(self.run, kind, self._use(call, client))
+        seen, last, found = contextvars.copy_context().run(self.run, kind, self._use(call, client))
         self._settle()
         if last is not None:
             feedback.record(last, True)
@@ -84,6 +84,7 @@ class Application:
             "kind": kind,
             "seen": seen,
             "last": last and last.span_id,
+            "found": found and found.span_id,
             "spans": [_told(span) for span in self.spans.get_finished_spans()],
             "rated": [
                 f"{kept.log_record.span_id:016x}"
@@ -95,17 +96,18 @@ class Application:
 
     def _settle(self) -> None:
         """What was dropped is collected, and the generators among it closed, which takes the event loop."""
-        for _ in range(2):
-            gc.collect()
-            self.loop.run_until_complete(asyncio.sleep(0))
+        gc.collect()
+        self.loop.run_until_complete(asyncio.sleep(0))
+        gc.collect(0)
 
     async def _use(self, call: Any, client: Any) -> Any:
         with trace.get_tracer("app").start_as_current_span("app"):
+            results: list[Any] = []
             try:
-                seen = await call.way(call.method(client), dict(call.ask))
+                seen = await call.way(_remembering(call.method(client), results), dict(call.ask))
             except Exception as error:
                 seen = shown(error)
-            return repr(seen), rlhf.last()
+            return repr(seen), rlhf.last(), rlhf.handle(results[0]) if results else None
 
     def run(self, kind: str, coroutine: Any) -> Any:
         """To its end; what uses a synchronous client never waits."""
@@ -116,6 +118,23 @@ class Application:
         except StopIteration as finished:
             return finished.value
         raise AssertionError("a synchronous client does not wait for an event loop")
+
+
+def _remembering(method: Any, results: list[Any]) -> Any:
+    """The same method, whose results can be asked for afterwards."""
+
+    def called(**ask: Any) -> Any:
+        made = method(**ask)
+        if not asyncio.iscoroutine(made):
+            results.append(made)
+            return made
+        return awaited(made)
+
+    async def awaited(made: Any) -> Any:
+        results.append(await made)
+        return results[-1]
+
+    return called
 
 
 def _told(span: Any) -> dict[str, Any]:
@@ -134,7 +153,7 @@ def _told(span: Any) -> dict[str, Any]:
 
 def main(peer: str, order: str, file: str) -> None:
     """Switches both on in this order, and makes all calls after each step."""
-    logging.basicConfig(level=logging.WARNING)
+    logging.basicConfig(level=logging.ERROR)
     application = Application()
     steps = [
         ("theirs", lambda: PEERS[peer].switch_on(application.processor)),

@@ -11,6 +11,7 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ def _langfuse(processor: Any) -> None:
     from langfuse import Langfuse
 
     _application_provider(processor)
-    Langfuse(public_key="pk-lf-1", secret_key="sk-lf-1", base_url="http://127.0.0.1:9")
+    Langfuse(public_key="pk-lf-1", secret_key="sk-lf-1", span_exporter=InMemorySpanExporter())
     import langfuse.openai  # noqa: F401 - patches openai
 
 
@@ -76,7 +77,7 @@ def _mlflow(processor: Any) -> None:
     import mlflow
 
     _application_provider(processor)
-    mlflow.set_tracking_uri("sqlite:///mlflow.db")
+    mlflow.set_tracking_uri("file:mlruns")
     mlflow.openai.autolog()
     mlflow.anthropic.autolog()
 

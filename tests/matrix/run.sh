@@ -1,8 +1,9 @@
 #!/bin/sh
 # Runs tests in an environment of their own: `oldest` and `middle` those of the instrumentation with other versions of
-# the client libraries and of OpenTelemetry, any other name those of the folder `tests/NAME` with what they need.
+# the client libraries and of OpenTelemetry, any other name those of the folder `tests/NAME` with what they need;
+# `beside/NAME` those of `tests/beside` with one other instrumentation.
 #
-#   tests/matrix/run.sh oldest|middle|libraries [pytest arguments...]
+#   tests/matrix/run.sh oldest|middle|libraries|beside/NAME [pytest arguments...]
 #
 # The environment is made on the first run, under .venvs/, and again when its requirements change.
 # PYTHON names the interpreter to make it with.
@@ -12,7 +13,7 @@ name=${1:-}
 cd "$(dirname "$0")/../.."
 versions="tests/matrix/$name.txt"
 if [ -z "$name" ] || [ "$name" = tools ] || [ ! -f "$versions" ]; then
-    echo "usage: tests/matrix/run.sh oldest|middle|libraries [pytest arguments...]" >&2
+    echo "usage: tests/matrix/run.sh oldest|middle|libraries|beside/NAME [pytest arguments...]" >&2
     exit 2
 fi
 shift
@@ -32,8 +33,8 @@ if [ ! -f "$home/made-from" ]; then
 fi
 
 tests=tests/instrumentation
-if [ -d "tests/$name" ]; then
-    tests="tests/$name"
+if [ -d "tests/${name%%/*}" ]; then
+    tests="tests/${name%%/*}"
     export RLHF_OTEL_TEST_LIBRARIES=1  # a library that was installed for its tests must not be skipped by them
 fi
 "$python" - "$versions" <<'VERSIONS'
