@@ -75,6 +75,9 @@ class Telemetry(Protocol):
     def attributes(self, completed: Completed) -> dict[str, Any]:
         """The span attributes of a completed interaction, as far as the capture mode lets its span carry them."""
 
+    def adopted(self, span: Any, completed: Completed, end_ns: int) -> None:
+        """Takes notice of a call whose span is another instrumentation's, perhaps on a provider that we do not see."""
+
     def measure(self, interaction: Interaction, stamps: Sequence[int]) -> None:
         """Records the client metrics of one call; `stamps` are the times of its chunks, in nanoseconds."""
 

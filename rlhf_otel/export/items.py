@@ -30,14 +30,14 @@ class Event:
     feedback: Feedback
 
 
-def remade(span: Any, attributes: Mapping[str, Any], status: Any = None) -> Any:
-    """A copy of the ended SDK span `span` with other attributes, and another status where one is given."""
+def remade(span: Any, attributes: Mapping[str, Any], status: Any = None, end_ns: int | None = None) -> Any:
+    """A copy of the SDK span `span` with other attributes, and another status and end where they are given."""
     from opentelemetry.sdk.trace import ReadableSpan
 
     return ReadableSpan(
         span.name, span.get_span_context(), span.parent, span.resource, attributes, span.events, span.links,
-        kind=span.kind, status=status or span.status, start_time=span.start_time, end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
+        kind=span.kind, status=status or span.status, start_time=span.start_time,
+        end_time=end_ns or span.end_time, instrumentation_scope=span.instrumentation_scope,
     )  # fmt: skip
 
 

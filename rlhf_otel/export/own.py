@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from rlhf_otel import __version__, hooks
 from rlhf_otel.config import DEFAULT_STORE
 from rlhf_otel.export import otlp
 from rlhf_otel.export.forked import threadless
-from rlhf_otel.export.items import EndedSpan, Event, feedback_of, interaction_of
+from rlhf_otel.export.items import EndedSpan, Event, feedback_of, interaction_of, remade
 from rlhf_otel.export.local import StoreSink
 from rlhf_otel.export.outbox import Limits
 from rlhf_otel.export.worker import Worker
@@ -183,6 +184,17 @@ class OwnProviders:
         span.end_later(end_ns)
         if span.get_span_context().trace_flags.sampled:
             self.worker.put(("call", finish), size)
+
+    def copied(
+        self, span: Any, interaction: Interaction, attributes: dict[str, Any], end_ns: int, *, local_only: bool
+    ) -> EndedSpan:
+        """What a span of somebody else's is kept as by us, which need not have ended."""
+        from opentelemetry.trace import Status, StatusCode
+
+        failed = interaction.status == "error"
+        status = Status(StatusCode.ERROR, interaction.error_message) if failed else None
+        readable = remade(span, attributes, status, end_ns)
+        return EndedSpan(readable, replace(interaction, resource=dict(span.resource.attributes)), local_only)
 
     def join(self, foreign: Any) -> None:
         """Takes notice of a foreign provider, and adds the embedded store to it where the setting asks for a store."""

@@ -21,6 +21,7 @@ from rlhf_otel.export.items import EndedSpan
 from rlhf_otel.export.metrics import Instruments
 from rlhf_otel.export.own import is_stand_in
 from rlhf_otel.export.pipeline import Pipeline
+from rlhf_otel.export.sizes import size_of
 from rlhf_otel.hooks import Completed
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class ProviderTelemetry:
     def end_later(self, span: Any, end_ns: int, finalize: Callable[..., Completed], size: int) -> bool:
         """Nothing is put off on a provider that is not ours."""
         return False
+
+    def adopted(self, span: Any, completed: Completed, end_ns: int) -> None:
+        """Nothing: there is no other place than the providers that were given."""
 
     def complete(self, interaction: Interaction) -> Completed:
         """The pipeline, in place: a span that has been started cannot be dropped, only its content can."""
@@ -251,6 +255,21 @@ class Telemetry(ProviderTelemetry):
         failed = interaction.status == "error"
         status = trace.Status(trace.StatusCode.ERROR, interaction.error_message) if failed else None
         return EndedSpan(span.final(self.attributes(completed), status), interaction)
+
+    def adopted(self, span: Any, completed: Completed, end_ns: int) -> None:
+        """Keeps a copy, by the same ids, of a span that is on neither our provider nor the application's global one.
+
+        Else the embedded store would know nothing of the call, nor what the feedback in it is about.
+        """
+        self.tracer()  # resolves where spans go now
+        active = getattr(self._tracer_of[0], "_active_span_processor", None)
+        foreign = self.is_foreign
+        if active is None or getattr(span, "_span_processor", active) is active:
+            return
+        if completed.dropped or (foreign and not self.config.store) or not span.get_span_context().trace_flags.sampled:
+            return
+        ended = self.own.copied(span, completed.interaction, self.attributes(completed), end_ns, local_only=foreign)
+        self.own.worker.put(("call", lambda: ended), size_of(ended.readable))
 
     def complete(self, interaction: Interaction) -> Completed:
         """The pipeline; on the export thread a processor may drop the whole interaction."""

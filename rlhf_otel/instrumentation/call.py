@@ -253,6 +253,7 @@ class Call:
         if self._adopted is None:
             self.span.end(self._end_ns)
         else:
+            self.telemetry.adopted(self.span, completed, self._end_ns)
             self._adopted.release()
 
     def finalize(

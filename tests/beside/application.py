@@ -97,7 +97,8 @@ class Application:
     def _settle(self) -> None:
         """What was dropped is collected, and the generators among it closed, which takes the event loop."""
         gc.collect()
-        self.loop.run_until_complete(asyncio.sleep(0))
+        for _ in range(5):  # one generator closes the next
+            self.loop.run_until_complete(asyncio.sleep(0))
         gc.collect(0)
 
     async def _use(self, call: Any, client: Any) -> Any:

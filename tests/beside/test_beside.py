@@ -25,6 +25,8 @@ VOCABULARY = ("gen_ai.operation.name", "openinference.span.kind", "llm.request.t
 USAGE = ("gen_ai.usage.", "llm.token_count.", "llm.usage.", "langfuse.observation.usage_details")
 KEPT_OURS = {"openllmetry": "openai-responses"}
 """Whose spans of which calls are started when the call is over: ours, which there is by then, is kept."""
+FORGOTTEN = {"openllmetry": ("anthropic-messages.create-stream_with", "anthropic-messages.create-closed")}
+"""Calls whose span the peer alone never ends, although it has started one; with us it is ended when it is dropped."""
 BROKEN_ALONE = {"openai_v2": ("openai-chat.completions.with_raw_response", "openai-chat.completions.with_streaming")}
 """Calls that the peer alone breaks for the application, or loses."""
 
@@ -76,7 +78,9 @@ def scopes_and_names(spans):
 
 def kept(peer, name, alone):
     """The spans that there are to be: the peer's, where it has any, else the one of ours."""
-    theirs = [span for span in about_a_model(alone[name]) if span["scope"] != SDK_ITSELF]
+    source = name.replace("stream_with", "stream").replace("closed", "stream")
+    source = source if name.startswith(FORGOTTEN.get(peer, "-")) else name
+    theirs = [span for span in about_a_model(alone[source]) if span["scope"] != SDK_ITSELF]
     if theirs and not name.startswith(KEPT_OURS.get(peer, "-")):
         return scopes_and_names(theirs)
     made = next(call for call in CALLS if call.id == name.split()[0])

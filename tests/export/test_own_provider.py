@@ -10,6 +10,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
 import rlhf_otel as rlhf
 from rlhf_otel import config, feedback, hooks
@@ -217,3 +218,32 @@ def test_the_calls_remembered_for_metrics_are_bounded_whatever_threads_do(monkey
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(remember, range(8)))
     assert len(telemetry._arms) == 50
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_whose_span_is_on_another_provider(ask, theirs, stream):
+    """An adopted span that goes to somebody else's backend is in our store as well, by the ids that feedback has."""
+    rlhf.instrument(store=":memory:")
+    chat = {"gen_ai.operation.name": "chat"}
+    with theirs.get_tracer("theirs").start_as_current_span("theirs", kind=SpanKind.CLIENT, attributes=chat):
+        list(ask(stream=stream))
+    assert feedback.record(rlhf.last(), True).status == "joined"
+    ((interaction, rated),) = rlhf.interactions()
+    (span,) = theirs.exporter.get_finished_spans()
+    assert (interaction.span_id, interaction.name) == (f"{span.context.span_id:016x}", "chat gpt-5")
+    assert interaction.input[0]["parts"][0]["content"] == "Hi"
+    assert '"Hi"' in span.attributes["gen_ai.input.messages"]
+    assert [one.value for one in rated] == [True]
+
+
+def test_a_call_that_a_processor_drops_from_another_provider(ask, theirs):
+    """What a processor drops is not kept by way of somebody else's span."""
+    rlhf.instrument(store=":memory:")
+
+    def drop(interaction):
+        raise rlhf.Drop
+
+    rlhf.add_processor(drop)
+    with theirs.get_tracer("theirs").start_as_current_span("theirs", attributes={"gen_ai.operation.name": "chat"}):
+        ask()
+    assert list(rlhf.interactions()) == []
