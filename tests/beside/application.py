@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 import rlhf_otel as rlhf
 from rlhf_otel import feedback
 from rlhf_otel.testing import FakeLLM
-from tests.beside.calls import CALLS, KINDS
+from tests.beside.calls import CALLS, KINDS, closed
 from tests.beside.peers import PEERS
 from tests.instrumentation.shapes import shown
 
@@ -76,7 +76,7 @@ class Application:
         self.llm.clear()
         self.llm.script(call.reply)
         seen, last, found = contextvars.copy_context().run(self.run, kind, self._use(call, client))
-        self._settle()
+        self._settle(rounds=4 if call.way is closed else 1)
         if last is not None:
             feedback.record(last, True)
         return {
@@ -94,12 +94,12 @@ class Application:
             "requests": len(self.llm.requests),
         }
 
-    def _settle(self) -> None:
-        """What was dropped is collected, and the generators among it closed, which takes the event loop."""
-        gc.collect()
-        for _ in range(5):  # one generator closes the next
-            self.loop.run_until_complete(asyncio.sleep(0))
-        gc.collect(0)
+    def _settle(self, rounds: int) -> None:
+        """What was dropped is collected, and the generators among it closed: by the event loop, one after the other."""
+        for _ in range(rounds):
+            gc.collect()
+            for _ in range(3):
+                self.loop.run_until_complete(asyncio.sleep(0))
 
     async def _use(self, call: Any, client: Any) -> Any:
         with trace.get_tracer("app").start_as_current_span("app"):

@@ -27,6 +27,12 @@ KEPT_OURS = {"openllmetry": "openai-responses"}
 """Whose spans of which calls are started when the call is over: ours, which there is by then, is kept."""
 FORGOTTEN = {"openllmetry": ("anthropic-messages.create-stream_with", "anthropic-messages.create-closed")}
 """Calls whose span the peer alone never ends, although it has started one; with us it is ended when it is dropped."""
+MISCOUNTED = {
+    "openllmetry": ("anthropic-messages.create-stream", "anthropic-messages.with_raw", "anthropic-messages.stream")
+}
+"""Calls of whose tokens the peer makes one too many, which stands on its span as it does without us."""
+NO_ANSWER = ("openai-embeddings", "anthropic-messages.create-closed")
+"""Calls that report other tokens than those of a whole answer."""
 BROKEN_ALONE = {"openai_v2": ("openai-chat.completions.with_raw_response", "openai-chat.completions.with_streaming")}
 """Calls that the peer alone breaks for the application, or loses."""
 
@@ -118,11 +124,11 @@ def test_tokens_are_counted_once(peer, order, runs):
     for name, call in runs[peer, order]["both"].items():
         spans = counting(call)
         assert len(spans) <= 1, name
-        if spans and not name.startswith(("openai-embeddings", "anthropic-messages.create-closed")):
-            attributes = spans[0]["attributes"]
-            assert attributes.get("gen_ai.usage.input_tokens", 50) == 50, name
-            assert attributes.get("gen_ai.usage.output_tokens", 20) == 20, name
-            assert attributes.get("llm.token_count.total", 70) == 70, name
+        told = spans[0]["attributes"] if spans else {}
+        if not name.startswith((*NO_ANSWER, MISCOUNTED.get(peer, "-"))):
+            assert told.get("gen_ai.usage.input_tokens", 50) == 50, name
+            assert told.get("gen_ai.usage.output_tokens", 20) == 20, name
+            assert told.get("llm.token_count.total", 70) == 70, name
         if not spans:
             assert "error" in name or "closed" in name, name
 
