@@ -27,13 +27,16 @@ openai.OpenAI().chat.completions.create(model="m", messages=[{"role": "user", "c
 calls = [dict(s.attributes) for s in kept.get_finished_spans() if s.instrumentation_scope.name == "rlhf_otel"]
 print(json.dumps(calls))
 """
+OTHERS = "openai,anthropic"
+"""What other instrumentations of client libraries call themselves, whose spans would be adopted."""
 
 
 def run_under_official_launcher(folder: Path, llm: FakeLLM, **environment: str) -> list[dict[str, object]]:
     """The attributes of the spans that an application's own provider got."""
     (folder / "app.py").write_text(APP, encoding="utf-8")
     launcher = Path(sys.executable).with_name("opentelemetry-instrument")
-    variables = {**os.environ, "OPENAI_BASE_URL": llm.openai_url, "OPENAI_API_KEY": "none", **environment}
+    alone = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": OTHERS, **environment}
+    variables = {**os.environ, "OPENAI_BASE_URL": llm.openai_url, "OPENAI_API_KEY": "none", **alone}
     command = [str(launcher), sys.executable, "app.py"]
     ended = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
@@ -55,5 +58,7 @@ def test_one_span_with_the_content_that_the_conventions_ask_for(tmp_path: Path, 
 def test_our_instrumentors_can_be_disabled_by_name(tmp_path: Path) -> None:
     """`OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=rlhf_openai` leaves the call unrecorded."""
     with FakeLLM() as llm:
-        calls = run_under_official_launcher(tmp_path, llm, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="rlhf_openai")
+        calls = run_under_official_launcher(
+            tmp_path, llm, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=f"rlhf_openai,{OTHERS}"
+        )
     assert calls == []
