@@ -19,6 +19,7 @@ BUILT_IN = {
     "google.genai": _ROOM + "google_genai",
     "mistralai": _ROOM + "mistralai",
     "ollama": _ROOM + "ollama",
+    "cohere": _ROOM + "cohere",
 }
 """Package of the client library, as it is imported -> the module whose `provider` reads it."""
 
@@ -27,6 +28,7 @@ ENTRY_POINT_GROUP = "rlhf_otel.providers"
 
 _HOOKS: Mapping[str, str] = {
     "mistralai": "mistralai.client",
+    "cohere": "cohere.base_client",
     "bedrock": "botocore.client",
     "aiobotocore": "aiobotocore.client",
 }

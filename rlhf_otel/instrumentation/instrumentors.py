@@ -107,3 +107,9 @@ class OllamaInstrumentor(_Instrumentor):
     """Instruments ollama 0."""
 
     package, requirement = "ollama", "ollama >= 0.4, < 1"
+
+
+class CohereInstrumentor(_Instrumentor):
+    """Instruments cohere 5 to 7."""
+
+    package, requirement = "cohere", "cohere >= 5.0, < 8"

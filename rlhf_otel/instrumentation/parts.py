@@ -21,7 +21,7 @@ MANY = 32
 FINISH_REASONS = {
     "end_turn": "stop", "stop_sequence": "stop", "eos": "stop", "max_tokens": "length", "max_output_tokens": "length",
     "model_context_window_exceeded": "length",
-    "tool_use": "tool_call", "tool_calls": "tool_call", "function_call": "tool_call",
+    "tool_use": "tool_call", "tool_calls": "tool_call", "function_call": "tool_call", "complete": "stop",
     "safety": "content_filter", "blocklist": "content_filter", "prohibited_content": "content_filter",
     "spii": "content_filter", "recitation": "content_filter",
 }  # fmt: skip

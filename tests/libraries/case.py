@@ -72,6 +72,7 @@ class Library:
         clients: makes the client of each kind, given the server's URL: sync, async and what else there is.
         provider: the conventions' name of who answers.
         cases: the contract.
+        made_anew: whether each call is made with a new client, as one made before keeps its methods unrecorded.
         refusal: what the server sends when it refuses; the first case is called.
     """
 
@@ -79,6 +80,7 @@ class Library:
     clients: Mapping[str, Callable[[str], Any]]
     provider: str
     cases: Sequence[Case]
+    made_anew: bool = False
     refusal: Body = REFUSAL
 
 

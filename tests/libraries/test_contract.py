@@ -85,11 +85,12 @@ def clients(wire):
 
 
 @pytest.fixture
-def run(library, kind, clients, loop):
+def run(library, kind, clients, wire, loop):
     """Runs something with a client of the library: `run(act, case)`."""
 
     async def with_client(act, case):
-        return await act(case, clients(library.clients[kind]))
+        made_by = library.clients[kind]
+        return await act(case, made_by(wire.url) if library.made_anew else clients(made_by))
 
     return lambda act, case: loop.run_until_complete(with_client(act, case))
 
