@@ -186,17 +186,18 @@ def lenient(data: str | bytes) -> Any:
 
 def member(value: Any, name: str) -> Any:
     """What `value` has by that name, or None; as `Lenient` where the SDK is older than the wire and left a dict."""
-    return _readable(getattr(value, name, None))
+    return readable(getattr(value, name, None))
 
 
-def _readable(value: Any) -> Any:
+def readable(value: Any) -> Any:
+    """A plain dict as `Lenient`, for an application or an older SDK that has no model of it; anything else as it is."""
     if not isinstance(value, dict):
         return value
     return Lenient(**{key: _all_readable(item) for key, item in value.items()})
 
 
 def _all_readable(value: Any) -> Any:
-    return [_readable(item) for item in value] if isinstance(value, list) else _readable(value)
+    return [readable(item) for item in value] if isinstance(value, list) else readable(value)
 
 
 def plain(value: Any) -> Any:

@@ -19,7 +19,7 @@ import wrapt
 
 from rlhf_otel import handles, hooks, semconv
 from rlhf_otel.instrumentation import adoption, asking, under_way
-from rlhf_otel.instrumentation.bodies import read_whole
+from rlhf_otel.instrumentation.bodies import read_whole, readable
 from rlhf_otel.instrumentation.call import Call
 from rlhf_otel.instrumentation.endpoint import Endpoint
 from rlhf_otel.instrumentation.patching import Library, Patch
@@ -304,7 +304,7 @@ def _returned(call: Call, result: Any) -> None:
         if response is not None:
             _returned_raw(call, result, response)
         elif not call.stream:
-            call.read(call.endpoint.response, result)
+            call.read(call.endpoint.response, readable(result))
             call.finish()
         if call.handle is not None:
             handles.attach(call.handle, result)

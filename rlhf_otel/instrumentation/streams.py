@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from contextlib import aclosing
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,8 @@ def wrap_stream(stream: Any, sdk_class: type[Any], observer: Callable[[Call, Any
         # connection and its span would stay open until the garbage collector comes by.
         stream.__dict__.pop("_iterator", None)
         source = copy(stream).__stream__()
+    elif hasattr(sdk_class, "_iterator"):  # made at the first step, when the subclass's constructor is through
+        source = _late_async(stream) if hasattr(stream, "__aiter__") else _late(stream)
     else:
         source = stream._iterator
     stream._iterator = observed = observer(call, source)
@@ -90,6 +93,16 @@ def wrap_stream(stream: Any, sdk_class: type[Any], observer: Callable[[Call, Any
     if call.handle is not None:
         handles.attach(call.handle, stream)
         handles.attach(call.handle, stream.response)
+
+
+def _late(stream: Any) -> Iterator[Any]:
+    yield from copy(stream).__stream__()
+
+
+async def _late_async(stream: Any) -> AsyncIterator[Any]:
+    async with aclosing(copy(stream).__stream__()) as source:
+        async for item in source:
+            yield item
 
 
 def watch_of(response: Any) -> Watch | None:

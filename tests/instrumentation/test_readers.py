@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
 
 from rlhf_otel.testing import Reply, Usage
+
+from .shapes import each, settle
 
 MESSAGES = [{"role": "user", "content": "?"}]
 
@@ -108,3 +111,62 @@ def test_an_answer_that_was_cut_off_has_no_count_of_output_tokens(whole: bool, l
     assert counted.pop("gen_ai.usage.output_tokens", None) == (20 if whole else None)
     assert (counted["gen_ai.usage.input_tokens"], counted["gen_ai.usage.cache_read.input_tokens"]) == (50, 10)
     assert ("rlhf.response.output_tokens_per_second" in span.attributes) == whole
+
+
+@pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+def test_an_answer_without_a_model_is_read(sdk: str, llm, clients, captured) -> None:
+    """An application that calls the endpoint by its path, and takes plain JSON for it, is recorded as any other."""
+    path = {"openai": "/chat/completions", "anthropic": "/v1/messages"}[sdk]
+    llm.script(Reply(text="Paris."))
+    answer = clients[sdk, "sync"].post(path, body={"model": "m", "messages": MESSAGES}, cast_to=object)
+    (span,) = captured.spans
+    assert span.name == "chat m"
+    assert output(span)[0]["parts"] == [{"type": "text", "content": "Paris."}]
+    assert (span.attributes["gen_ai.response.id"], span.attributes["gen_ai.usage.output_tokens"]) == (answer["id"], 9)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+def test_a_stream_class_of_the_application(sdk: str, kind: str, llm, clients, captured, run) -> None:
+    """A subclass of the SDK's stream that is set up behind the SDK's own constructor works as without us."""
+    module = sys.modules[sdk]
+    chunk = module.types.chat.ChatCompletionChunk if sdk == "openai" else module.types.RawMessageStreamEvent
+
+    class Doubled(module.Stream[chunk]):  # type: ignore[name-defined,misc,valid-type]
+        """Hands out each event as often as it was set up to."""
+
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.times = 2
+
+        def __stream__(self) -> Any:
+            for event in super().__stream__():
+                yield from [event] * self.times
+
+    class AsyncDoubled(module.AsyncStream[chunk]):  # type: ignore[name-defined,misc,valid-type]
+        """The same."""
+
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.times = 2
+
+        async def __stream__(self) -> Any:
+            async for event in super().__stream__():
+                for _ in range(self.times):
+                    yield event
+
+    path = {"openai": "/chat/completions", "anthropic": "/v1/messages"}[sdk]
+    llm.script(Reply(text="Paris."))
+
+    async def ask() -> int:
+        body = {"model": "m", "messages": MESSAGES, "stream": True}
+        stream_cls = Doubled if kind == "sync" else AsyncDoubled
+        stream = await settle(
+            clients[sdk, kind].post(path, body=body, cast_to=chunk, stream=True, stream_cls=stream_cls)
+        )
+        return len([event async for event in each(stream)])
+
+    seen = run(kind, ask())
+    (span,) = captured.spans
+    assert span.attributes["rlhf.stream.chunks"] == seen == {"openai": 6, "anthropic": 12}[sdk]
+    assert output(span)[0]["parts"] == [{"type": "text", "content": "Paris.Paris."}]
