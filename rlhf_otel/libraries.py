@@ -20,6 +20,8 @@ BUILT_IN = {
     "mistralai": _ROOM + "mistralai",
     "ollama": _ROOM + "ollama",
     "cohere": _ROOM + "cohere",
+    "litellm": _ROOM + "litellm",
+    "huggingface_hub": _ROOM + "huggingface",
 }
 """Package of the client library, as it is imported -> the module whose `provider` reads it."""
 
@@ -31,6 +33,7 @@ _HOOKS: Mapping[str, str] = {
     "cohere": "cohere.base_client",
     "bedrock": "botocore.client",
     "aiobotocore": "aiobotocore.client",
+    "huggingface_hub": "huggingface_hub.inference",
 }
 """Package -> the module whose import says that it is in use, where that is not the package itself."""
 

@@ -146,6 +146,8 @@ def read_whole(call: Call, response: Any) -> None:
 
 def _decoder(response: Any) -> Callable[[bytes], bytes]:
     """Undoes the encoding as the HTTP client does, with decoders of its kinds: it keeps its own to itself."""
+    if not hasattr(response, "_get_content_decoder"):
+        return bytes  # of a library that brings no HTTP client of this kind, and does not compress
     theirs = response._get_content_decoder()
     kinds = [type(one) for one in getattr(theirs, "children", None) or (theirs,)]
     if [kind.__name__ for kind in kinds] == ["IdentityDecoder"]:

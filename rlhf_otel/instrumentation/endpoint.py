@@ -16,7 +16,8 @@ class Endpoint(Protocol):
     body does not have (ids in the path) or what cannot be kept (files); `reader(response)`, which makes what reads an
     answer that is no JSON; `line(call, value)`, which reads one of an answer's JSON lines; `reads_text`, where an
     answer may be plain text; `marks_end`, where `chunk` sets `call.complete` at what every answer ends with, so that a
-    stream without it was cut short; `usage_option`, by which a stream is asked for its usage, see `asking`; and
+    stream without it was cut short; `usage_option`, by which a stream is asked for its usage, see `asking`;
+    `exhausted(call, stream)`, which reads what a stream object knows at its end; and
     `unrecorded`, see `Unrecorded`.
     """
 

@@ -113,3 +113,15 @@ class CohereInstrumentor(_Instrumentor):
     """Instruments cohere 5 to 7."""
 
     package, requirement = "cohere", "cohere >= 5.0, < 8"
+
+
+class LiteLLMInstrumentor(_Instrumentor):
+    """Instruments litellm 1."""
+
+    package, requirement = "litellm", "litellm >= 1.40, < 2"
+
+
+class HuggingFaceInstrumentor(_Instrumentor):
+    """Instruments huggingface_hub 0 to 2, its inference clients."""
+
+    package, requirement = "huggingface_hub", "huggingface_hub >= 0.26, < 3"

@@ -138,7 +138,9 @@ def test_the_application_sees_the_same(library, case, kind, wire, run, recording
 
 
 def comparable(value):
-    """A result as values that compare: of objects without equality their type and fields."""
+    """A result as values that compare: of objects without equality their type and fields, of arrays their items."""
+    if hasattr(value, "tolist"):
+        return type(value), value.tolist()
     if isinstance(value, list | tuple):
         return [comparable(item) for item in value]
     return value if type(value).__eq__ is not object.__eq__ else (type(value), vars(value))

@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from rlhf_otel import semconv
-from rlhf_otel.instrumentation.methods import Described, Method
+from rlhf_otel.instrumentation.methods import Described, Method, server
 from rlhf_otel.instrumentation.providers import bedrock_invoke
 from rlhf_otel.instrumentation.providers.bedrock_content import Conversation
 
@@ -146,8 +145,7 @@ class Bedrock:
     def describe(self, instance: Any, arguments: Arguments) -> Described:
         """The model, and the region's address."""
         asked = arguments["api_params"]
-        url = urlsplit(instance.meta.endpoint_url)
-        attributes = {semconv.SERVER_ADDRESS: url.hostname, semconv.SERVER_PORT: url.port or 443}
+        attributes = {**server(instance.meta.endpoint_url)}
         guardrail = asked.get("guardrailIdentifier") or (asked.get("guardrailConfig") or {}).get("guardrailIdentifier")
         if guardrail:
             attributes[semconv.AWS_BEDROCK_GUARDRAIL_ID] = guardrail
