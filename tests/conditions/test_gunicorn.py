@@ -18,8 +18,8 @@ AT_EXIT = {"OTEL_BSP_SCHEDULE_DELAY": NEVER}
 
 PRELOAD = ("--preload",)
 WAYS = [
-    pytest.param((), "1", False, id="by hand"),
     pytest.param(PRELOAD, "4", True, id="preload threads launched"),
+    pytest.param((), "1", False, id="by hand", marks=pytest.mark.slow),
     pytest.param(PRELOAD, "1", False, id="preload by hand", marks=pytest.mark.slow),
     pytest.param(PRELOAD, "4", False, id="preload threads by hand", marks=pytest.mark.slow),
     pytest.param(PRELOAD, "1", True, id="preload launched", marks=pytest.mark.slow),
@@ -42,8 +42,7 @@ def test_every_call_of_every_worker_arrives(preload, threads, launched, serve, b
 
 def test_workers_that_are_replaced(serve, tmp_path):
     """A worker that ends after a few requests has written them into the store that all share; its successor goes on."""
-    words = (*GUNICORN, "--max-requests", "3", "--preload", "wsgi")
-    with serve(*words, **AT_EXIT, WARM_UP="warm-up") as service:
+    with serve(*GUNICORN, "--max-requests", "3", "wsgi", launched=False, **AT_EXIT) as service:
         processes = {service.ask(prompt)["process"] for prompt in PROMPTS}
     assert len(processes) > 2
-    assert stored(tmp_path / ".rlhf-otel" / "store.db") == pairs("warm-up", *PROMPTS), service.said
+    assert stored(tmp_path / ".rlhf-otel" / "store.db") == pairs(*PROMPTS), service.said

@@ -138,9 +138,10 @@ def make(client, count):
             assert setup.flush(30)
 
 
-CALLS = [1_000, pytest.param(25_000, marks=SLOW)]
+CALLS = [600, pytest.param(25_000, marks=SLOW)]
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("half", CALLS)
 def test_memory_stays_flat(half, client, taken):
@@ -152,7 +153,7 @@ def test_memory_stays_flat(half, client, taken):
     more_blocks, more_resident = used()
     assert taken.count == 300 + 2 * half
     assert (more_blocks - blocks) / half < 0.1
-    assert more_resident - resident < 2_000_000  # Python takes a megabyte at a time; the prompts alone have more
+    assert more_resident - resident < 2_000_000  # Python takes a megabyte at a time
     assert len(open_streams) == 0
 
 
@@ -174,6 +175,7 @@ async def read_a_little_async(client, count):
         gc.collect()
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=SLOW)])
 def test_abandoned_streams(count, kind, client, async_client, captured):
