@@ -29,6 +29,7 @@ ANTHROPIC: dict[str, tuple[str, str, Callable[[str], dict[str, Any]], str]] = {
                "/v1/projects/p/locations/r/publishers/anthropic/models/claude@1:rawPredict"),
     "Foundry": ("azure.ai.inference", "", lambda url: {"api_key": "k", "base_url": f"{url}/anthropic/"},
                 "/anthropic/v1/messages"),
+    "GoogleCloud": ("anthropic", "", lambda url: {"skip_auth": True, "base_url": url}, "/v1/messages"),
     "AWS": ("anthropic", "", lambda url: {**AWS, "workspace_id": "w", "base_url": url}, "/v1/messages"),
 }  # fmt: skip
 """Name of the client's class -> provider, a model that is spelt its way, its options, and the path that it calls."""
@@ -204,6 +205,9 @@ def openai_client(which: str, kind: str, http: Any) -> Any:
         return azure(base_url="https://gateway.example/openai/v1", api_version="v", api_key="k", **options)
     if which == "azure-v1":
         return plain(base_url="https://shop.openai.azure.com/openai/v1/", api_key="k", **options)
+    if which == "bedrock-class":
+        made = getattr(openai, f"{is_async(kind)}BedrockOpenAI", None)
+        return made(api_key="k", aws_region="us-east-1", **options) if made else pytest.skip("not in this version")
     try:
         cloud = importlib.import_module(f"openai.providers.{which}")
     except ImportError:
@@ -219,6 +223,7 @@ OPENAI = {
     "azure-gateway": ("azure.ai.openai", "gateway.example", "/openai/v1/deployments/gpt/chat/completions"),
     "azure-v1": ("azure.ai.openai", "shop.openai.azure.com", "/openai/v1/chat/completions"),
     "bedrock": ("aws.bedrock", "bedrock-mantle.us-east-1.api.aws", "/openai/v1/chat/completions"),
+    "bedrock-class": ("aws.bedrock", "bedrock-mantle.us-east-1.api.aws", "/openai/v1/chat/completions"),
     "vertex": ("gcp.vertex_ai", "vertex.example", "/v1/chat/completions"),
 }
 
