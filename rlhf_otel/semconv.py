@@ -24,6 +24,7 @@ SPEECH: Final = "speech"
 TRANSCRIPTION: Final = "transcription"
 TRANSLATION: Final = "translation"
 MODERATION: Final = "moderation"
+DECISION: Final = "decision"
 INVOKE_AGENT: Final = "invoke_agent"
 RERANK: Final = "rerank"
 CREATE_BATCH: Final = "create_batch"
@@ -33,7 +34,7 @@ FETCH_BATCH_RESULTS: Final = "fetch_batch_results"
 
 MODEL_OPERATIONS: Final = frozenset({
     "chat", "text_completion", "generate_content", "embeddings", COMPACTION,
-    IMAGE_GENERATION, VIDEO_GENERATION, SPEECH, TRANSCRIPTION, TRANSLATION, MODERATION,
+    IMAGE_GENERATION, VIDEO_GENERATION, SPEECH, TRANSCRIPTION, TRANSLATION, MODERATION, DECISION,
 })  # fmt: skip
 """What a model has answered: such a span is a call that people can look at and rate."""
 

@@ -41,6 +41,8 @@ def _short(part: Part) -> str:
         return _tool_call(part)
     if kind in ("uri", "file", "blob"):
         return _media(part)
+    if kind == "decision":
+        return f"{part.get('name') or part.get('kind')}: {part.get('content')}"
     return _judgement(part) if kind == "moderation" else ""
 
 

@@ -1,10 +1,11 @@
-"""The OpenAI wire format of pictures, sounds, videos and moderations."""
+"""The OpenAI wire format of pictures, sounds, videos, moderations and decisions."""
 
 from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING
 
+from rlhf_otel.testing.reply import Usage
 from rlhf_otel.testing.wire import Body, Endpoint, Event, Json, data_event, error_body, named_event
 
 if TYPE_CHECKING:
@@ -157,6 +158,26 @@ def _judgement(reply: Reply) -> Json:
     }
 
 
+def decisions(reply: Reply, request: Request) -> Json:
+    """The first of the choices, a score in the middle, and a yes that is nearly certain."""
+    usage = reply.usage or Usage()
+    details = {"input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.cache_write},
+               "output_tokens_details": {"reasoning_tokens": usage.reasoning}}  # fmt: skip
+    counts = {"input_tokens": usage.input, "output_tokens": usage.output, "total_tokens": usage.input + usage.output}
+    answers = [_decision(question) for question in request.body.get("questions") or ()]
+    return {"answers": answers, "model": reply.model or request.model, "usage": {**counts, **details}}
+
+
+def _decision(question: Json) -> Json:
+    named = {"type": question["type"], "name": question.get("name")}
+    if question["type"] == "predicate":
+        return {**named, "probability": 0.9}
+    if question["type"] == "choice":
+        value = question["choices"][0]["value"]
+        return {**named, "choice": value, "confidence": 0.9, "probabilities": [{"value": value, "probability": 0.9}]}
+    return {**named, "score": 0.5, "confidence": 0.9, "probabilities": []}
+
+
 def error_event(reply: Reply, request: Request, events_before: int) -> Event:
     """How a stream that has begun tells of an error."""
     return named_event({"type": "error", **error_body("openai", reply, request)})
@@ -178,6 +199,7 @@ ENDPOINTS = (
     _post("/videos/extensions", video_job),
     _post("/videos/{id}/remix", video_job),
     _post("/moderations", moderations),
+    _post("/decisions", decisions),
     Endpoint(method="GET", path="/videos/{id}/content", plain=video_content),
     Endpoint(method="GET", path="/videos/{id}", plain=video_job),
 )

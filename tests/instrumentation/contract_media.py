@@ -156,6 +156,29 @@ REMIX = Talk(
     content={"input": [user("At night.")]},
 )  # fmt: skip
 
+DECIDED = Talk(
+    name="decision",
+    ask={"model": "gpt-5", "input": "It rains.", "questions": [
+        {"type": "predicate", "name": "wet", "instructions": "Is it wet?"},
+        {"type": "choice", "name": "what", "instructions": [{"type": "input_text", "text": "Take what?"}],
+         "choices": [{"value": "umbrella"}, {"value": "hat"}]},
+    ]},
+    reply=_reply(),
+    span_name="decision gpt-5",
+    attributes=_span("decision", "gpt-5", **_COUNTS, **{
+        "gen_ai.response.model": "gpt-5", "gen_ai.usage.cache_read.input_tokens": 0,
+        "gen_ai.usage.reasoning.output_tokens": 0}),
+    content={
+        "system": [text("Is it wet?"), text("Take what?")],
+        "input": [user("It rains.")],
+        "output": [answered(
+            None,
+            {"type": "decision", "kind": "predicate", "name": "wet", "probability": 0.9, "content": 0.9},
+            {"type": "decision", "kind": "choice", "name": "what", "choice": "umbrella", "confidence": 0.9,
+             "probabilities": [{"value": "umbrella", "probability": 0.9}], "content": "umbrella"},
+        )],
+    },
+)  # fmt: skip
 COMPACTED = Talk(
     name="compaction",
     ask={"model": "gpt-5", "input": [{"role": "user", "content": "Capital of France?"}], "instructions": "Be brief."},
@@ -205,6 +228,7 @@ CASES = [
     _case("moderations.with_raw_response.create", shapes.raw, MIXED),
     _case("videos.create", shapes.plain, VIDEO),
     _case("videos.remix", shapes.plain, REMIX),
+    _case("decisions.create", shapes.plain, DECIDED),
     _case("responses.compact", shapes.plain, COMPACTED),
     _case("beta.responses.compact", shapes.plain, COMPACTED),
     _case("responses.input_tokens.count", shapes.plain, COUNTED),

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import plain
-from rlhf_otel.instrumentation.providers import openai_audio, openai_batches, openai_images, openai_stored, openai_usage
+from rlhf_otel.instrumentation.providers import (
+    openai_audio,
+    openai_batches,
+    openai_decisions,
+    openai_images,
+    openai_stored,
+    openai_usage,
+)
 from rlhf_otel.instrumentation.providers.hosts import OPENAI_CLIENTS, provider_name
 from rlhf_otel.instrumentation.providers.openai_dialects import (
     read_last_usage,
@@ -344,6 +351,7 @@ class OpenAI:
         **openai_images.ENDPOINTS,
         **openai_audio.ENDPOINTS,
         **openai_batches.ENDPOINTS,
+        **openai_decisions.ENDPOINTS,
     }
     _templates: Mapping[tuple[str, str], Endpoint] = {
         ("GET", "/chat/completions/{}"): FetchedChat(),

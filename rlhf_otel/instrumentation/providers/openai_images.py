@@ -135,13 +135,17 @@ class VideoContent(Plain):
 
 
 def _form(options: Any) -> dict[str, Any]:
-    described = [uploads.described("image", file) for _, file in uploads.files(options)]
+    described = [
+        uploads.described("video" if name == "video" else "image", file) for name, file in uploads.files(options)
+    ]
     return {**uploads.fields(options), "files": described}
 
 
 def _asked(body: Mapping[str, Any]) -> list[Any]:
     given: list[Part] = [parts.text(prompt)] if (prompt := body.get("prompt")) else []
     given += [part for part in body.get("files") or () if isinstance(part, dict)]
+    if isinstance(video := body.get("video"), Mapping):
+        given.append(parts.file("video", video.get("id")))
     reference = body.get("input_reference")
     if isinstance(reference, Mapping):
         held = reference.get("file_id")

@@ -126,12 +126,16 @@ def read_request(call: Call, body: Mapping[str, Any]) -> None:
         if (value := body.get(name)) is not None:
             call.attributes[key] = value
     _read_options(call, body)
-    given = body.get("input")
-    items = [{"role": "user", "content": given}] if isinstance(given, str) else given or ()
-    call.input = [_message(item) for item in items if isinstance(item, Mapping)]
+    call.input = read_input(body.get("input"))
     if instructions := body.get("instructions"):
         call.system = [parts.text(instructions)]
     call.tools = [_tool(tool) for tool in body.get("tools") or () if isinstance(tool, Mapping)]
+
+
+def read_input(given: Any) -> list[Message]:
+    """The input items as messages; a text is what the user says."""
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else given or ()
+    return [_message(item) for item in items if isinstance(item, Mapping)]
 
 
 def read_output(items: list[Any], reason: str | None = None) -> list[Message]:
