@@ -15,6 +15,7 @@ from rlhf_otel import config, handles, hooks, instrumentation
 from rlhf_otel.export import setup
 from rlhf_otel.testing import FakeLLM, capture
 
+from .clockwork import ask, clock  # noqa: F401 - fixtures
 from .routing import http_library
 
 
