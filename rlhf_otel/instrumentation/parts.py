@@ -36,7 +36,12 @@ def gather(pieces: list[str], piece: str) -> None:
     """Keeps a piece of streamed text; many small strings take five times the room of one."""
     pieces.append(piece)
     if len(pieces) >= MANY:
-        pieces[:] = ("".join(pieces),)
+        join(pieces)
+
+
+def join(pieces: list[str]) -> None:
+    """Makes the pieces one."""
+    pieces[:] = ("".join(pieces),)
 
 
 def text(content: Any) -> Part:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import member, plain
+from rlhf_otel.instrumentation.providers import takers
 from rlhf_otel.instrumentation.providers.anthropic_agents import session_endpoint
 from rlhf_otel.instrumentation.providers.anthropic_batches import Batches
 from rlhf_otel.instrumentation.providers.anthropic_blocks import message_of, parts_of
@@ -21,6 +22,7 @@ from rlhf_otel.instrumentation.providers.plain import Plain
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call
     from rlhf_otel.instrumentation.endpoint import Endpoint
+    from rlhf_otel.instrumentation.providers.takers import Taker
 
 _PARAMETERS = {
     "max_tokens": semconv.REQUEST_MAX_TOKENS,
@@ -81,6 +83,7 @@ class Messages:
             state.add(call, chunk.index, chunk.delta)
         elif kind == "content_block_start":
             state.blocks[chunk.index] = (plain(chunk.content_block), [])
+            state.take = None
         elif kind == "message_start":
             call.response_id, call.response_model = chunk.message.id, chunk.message.model
             call.identified()
@@ -91,6 +94,10 @@ class Messages:
         elif kind == "message_stop":
             call.complete = True
 
+    def taker(self, call: Call, state: _Streamed) -> Taker | None:
+        """Takes a further piece of the block whose deltas were read last."""
+        return state.take
+
     def end(self, call: Call, state: _Streamed) -> None:
         """Joins the deltas of each block."""
         call.finish_reasons = [state.stop_reason] if state.stop_reason else []
@@ -100,11 +107,12 @@ class Messages:
 class _Streamed:
     """The blocks of a streamed message: what each began as, and its deltas."""
 
-    __slots__ = ("blocks", "stop_reason")
+    __slots__ = ("blocks", "stop_reason", "take")
 
     def __init__(self) -> None:
         self.blocks: dict[int, tuple[dict[str, Any], list[str]]] = {}
         self.stop_reason: str | None = None
+        self.take: Taker | None = None
 
     def add(self, call: Call, index: int, delta: Any) -> None:
         """Keeps one delta."""
@@ -116,13 +124,11 @@ class _Streamed:
             return
         if index not in self.blocks:
             self.blocks[index] = ({"type": field}, [])
-        # What `gather` does, without a call for each of hundreds of deltas.
-        (pieces := self.blocks[index][1]).append(piece)
-        if len(pieces) >= parts.MANY:
-            pieces[:] = ("".join(pieces),)
+        parts.gather(pieces := self.blocks[index][1], piece)
+        self.take = takers.of_block(delta.type, field, index, pieces)
         if field == "thinking":
             call.reasoning()
-        elif not call.first_token:
+        else:
             call.token()
 
     def add_rest(self, index: int, delta: Any) -> None:

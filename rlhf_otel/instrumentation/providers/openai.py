@@ -20,6 +20,7 @@ from rlhf_otel.instrumentation.providers import (
     openai_images,
     openai_stored,
     openai_usage,
+    takers,
 )
 from rlhf_otel.instrumentation.providers.hosts import OPENAI_CLIENTS, provider_name
 from rlhf_otel.instrumentation.providers.openai_dialects import (
@@ -35,6 +36,7 @@ from rlhf_otel.instrumentation.providers.plain import Plain
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call
     from rlhf_otel.instrumentation.endpoint import Endpoint
+    from rlhf_otel.instrumentation.providers.takers import Taker
     from rlhf_otel.records import Message, Part
 
 PARAMETERS = {
@@ -92,12 +94,8 @@ class Chat:
             delta = getattr(choice, "delta", None)  # Azure's filter sends what it has found without one
             if delta is not None:
                 if (content := delta.content) and content.__class__ is str:
-                    # What `gather` and `token` do, without two calls for each of hundreds of chunks.
-                    (pieces := gathered.text).append(content)
-                    if len(pieces) >= parts.MANY:
-                        pieces[:] = ("".join(pieces),)
-                    if not call.first_token:
-                        call.token()
+                    parts.gather(gathered.text, content)
+                    call.token()
                 if (
                     not content
                     or content.__class__ is not str
@@ -110,6 +108,15 @@ class Chat:
                 call.complete = all(c.finish_reason is not None for c in state.values())
                 read_last_usage(call, chunk)
 
+    def taker(self, call: Call, state: dict[int, _Choice]) -> Taker | None:
+        """Takes a further piece of text of the only choice, if the chunk has nothing else that `chunk` would read."""
+        if len(state) != 1 or not call.response_id:
+            return None
+        ((index, choice),) = state.items()
+        if choice.take is None and choice.text:
+            choice.take = takers.of_chat(index, choice.text)
+        return choice.take
+
     def end(self, call: Call, state: dict[int, _Choice]) -> None:
         """Joins the deltas."""
         choices = [state[index] for index in sorted(state)]
@@ -120,7 +127,7 @@ class Chat:
 class _Choice:
     """One choice of a streamed completion."""
 
-    __slots__ = ("finish_reason", "reasoning", "refusal", "text", "tools")
+    __slots__ = ("finish_reason", "reasoning", "refusal", "take", "text", "tools")
 
     def __init__(self) -> None:
         self.text: list[str] = []
@@ -128,6 +135,7 @@ class _Choice:
         self.refusal: list[str] = []
         self.tools: dict[int | str, list[Any]] = {}
         self.finish_reason: str | None = None
+        self.take: Taker | None = None
 
     def add_rest(self, call: Call, delta: Any) -> None:
         """Reads a delta without text: tool calls, a refusal, reasoning."""

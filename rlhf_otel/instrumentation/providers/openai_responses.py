@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.bodies import member, plain
+from rlhf_otel.instrumentation.providers import takers
 from rlhf_otel.instrumentation.providers.openai_background import waiting
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call
+    from rlhf_otel.instrumentation.providers.takers import Taker
     from rlhf_otel.records import Message, Part
 
 _PARAMETERS = {
@@ -63,13 +65,13 @@ class Responses:
         """Reads one event."""
         kind = chunk.type
         if kind in _TEXT_DELTAS:
-            state.add(chunk.output_index, "text", chunk.delta)
+            state.add(chunk, "text")
             call.token()
         elif kind in _TOOL_DELTAS:
-            state.add(chunk.output_index, "tool", chunk.delta)
+            state.add(chunk, "tool")
             call.token()
         elif kind in _REASONING_DELTAS:
-            state.add(chunk.output_index, "reasoning", chunk.delta)
+            state.add(chunk, "reasoning")
             call.reasoning()
         elif kind == "response.output_item.added":
             state.items[chunk.output_index] = plain(chunk.item)
@@ -83,6 +85,10 @@ class Responses:
             error = member(chunk, "error") or chunk
             call.failure = (str(error.code or "error"), str(error.message))
 
+    def taker(self, call: Call, state: _Gathered) -> Taker | None:
+        """Takes a further delta of the kind and the item that was read last."""
+        return state.take
+
     def end(self, call: Call, state: _Gathered) -> None:
         """Reads the whole response where the stream got that far, and the deltas otherwise."""
         if state.response is not None:
@@ -95,16 +101,19 @@ class Responses:
 class _Gathered:
     """The deltas of a streamed response, by the index of the item they belong to."""
 
-    __slots__ = ("deltas", "items", "response")
+    __slots__ = ("deltas", "items", "response", "take")
 
     def __init__(self) -> None:
         self.deltas: dict[tuple[int, str], list[str]] = {}
         self.items: dict[int, Any] = {}
         self.response: Any = None
+        self.take: Taker | None = None
 
-    def add(self, index: int, kind: str, delta: str) -> None:
+    def add(self, chunk: Any, kind: str) -> None:
         """Keeps one delta."""
-        parts.gather(self.deltas.setdefault((index, kind), []), delta)
+        pieces = self.deltas.setdefault((chunk.output_index, kind), [])
+        parts.gather(pieces, chunk.delta)
+        self.take = takers.of_item(chunk.type, chunk.output_index, pieces)
 
     def parts(self) -> list[Part]:
         """What there is of the answer."""
