@@ -30,6 +30,8 @@ _taken: weakref.WeakSet[Any] = weakref.WeakSet()
 _KINDS = (SpanKind.CLIENT, SpanKind.INTERNAL)
 """By the GenAI conventions, and by OpenInference; a gateway's server span is no call that it makes."""
 _CHAT_WORDS = {"chat": ("chat", "generate_content"), "text_completion": ("text_completion", "completion")}
+_DATADOG = ("openai.request", "anthropic.request")
+"""What ddtrace calls its own spans, where OpenTelemetry's are made by ddtrace too."""
 _MODEL_NAMES = (semconv.REQUEST_MODEL, "llm.model_name", "langfuse.observation.model.name")
 
 
@@ -103,8 +105,15 @@ def outer_span(operation: str, package: str, model: str | None) -> Span | None:
         if len(beside) != 1:
             return None  # of several nobody can tell which; theirs and ours are better than a wrong one
         span = beside[0]
-    _taken.add(span)
+    _take(span)
     return span  # type: ignore[no-any-return]
+
+
+def _take(span: Any) -> None:
+    if (datadogs := getattr(span, "_ddspan", None)) is not None:
+        datadogs._set_ctx_item(semconv.SCOPE, True)  # what OpenTelemetry sees of it is made anew each time
+    else:
+        _taken.add(span)
 
 
 def is_held(operation: str) -> bool:
@@ -113,6 +122,8 @@ def is_held(operation: str) -> bool:
 
 
 def _is_about(span: Any, operation: str, model: str | None = None) -> bool:
+    if (datadogs := getattr(span, "_ddspan", None)) is not None:
+        return datadogs.name in _DATADOG and span.is_recording() and not datadogs._get_ctx_item(semconv.SCOPE)
     attributes = getattr(span, "attributes", None)
     if not attributes or getattr(span, "kind", None) not in _KINDS or not span.is_recording() or span in _taken:
         return False

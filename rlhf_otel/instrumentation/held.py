@@ -70,7 +70,9 @@ def _end_when_dropped(span: Any) -> None:
 
     So a twin that shares all its data is kept, and ended in its place when the span is gone and nobody has ended it.
     """
-    with contextlib.suppress(AttributeError, TypeError):  # no span of the SDK: it is its owner's to end
+    if not hasattr(span, "_span_processor"):
+        return  # no span of the SDK: it is its owner's to end
+    with contextlib.suppress(AttributeError, TypeError):
         ending = weakref.finalize(span, _end, copy(span), time.time_ns(), os.getpid())
         span.end = _OwnEnd(span, ending)
 
