@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 APPLICATION = """
+import ddtrace  # before OpenTelemetry, as `ddtrace-run` does
 import json, sys
 import anthropic, openai
-import ddtrace
 from ddtrace.opentelemetry import TracerProvider
 from ddtrace.trace import TraceFilter, tracer
 from opentelemetry import trace
