@@ -62,8 +62,9 @@ def handle(result: object) -> Handle | None:
     """
     if isinstance(result, Handle):
         return result
-    # The helpers around a stream hold its HTTP response.
-    for owner in (result, _seen(result, "response"), _seen(result, "_response")):
+    # The helpers around a stream hold its HTTP response, and what other instrumentations put around it holds it.
+    inner = _seen(result, "__wrapped__")
+    for owner in (result, inner, _seen(result, "response"), _seen(result, "_response"), _seen(inner, "__wrapped__")):
         entry = _by_object.get(id(owner))
         if entry is not None and entry[0]() is owner:
             return _as_known_now(entry[1])

@@ -77,6 +77,7 @@ def _mlflow(processor: Any) -> None:
     import mlflow
 
     _application_provider(processor)
+    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
     mlflow.set_tracking_uri("file:mlruns")
     mlflow.openai.autolog()
     mlflow.anthropic.autolog()
