@@ -174,9 +174,15 @@ def interaction_from_attributes(attributes: Mapping[str, Any], **envelope: Any) 
 def is_interaction(attributes: Mapping[str, Any]) -> bool:
     """Whether a span with these attributes is a call to a model, and not a tool, an agent or plain HTTP."""
     operation = attributes.get(s.OPERATION_NAME)
-    if operation == s.FETCH_RESPONSE:  # one that found an answer, and not only that there is none yet
-        return s.OUTPUT_MESSAGES in attributes or s.RESPONSE_FINISH_REASONS in attributes
-    return operation in s.MODEL_OPERATIONS
+    return operation in s.MODEL_OPERATIONS or (operation == s.FETCH_RESPONSE and not has_no_answer(attributes))
+
+
+def has_no_answer(attributes: Mapping[str, Any]) -> bool:
+    """Whether a span of ours with these attributes is of a request that no model answers, or has not answered yet."""
+    operation = attributes.get(s.OPERATION_NAME)
+    if operation == s.FETCH_RESPONSE:
+        return s.OUTPUT_MESSAGES not in attributes and s.RESPONSE_FINISH_REASONS not in attributes
+    return operation in s.ANSWERLESS_OPERATIONS
 
 
 _FEEDBACK_FIELDS: Mapping[str, str] = {

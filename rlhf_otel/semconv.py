@@ -38,6 +38,11 @@ MODEL_OPERATIONS: Final = frozenset({
 })  # fmt: skip
 """What a model has answered: such a span is a call that people can look at and rate."""
 
+ANSWERLESS_OPERATIONS: Final = frozenset({
+    CANCEL_RESPONSE, COUNT_TOKENS, CREATE_BATCH, FETCH_BATCH, CANCEL_BATCH, FETCH_BATCH_RESULTS,
+})  # fmt: skip
+"""What is asked of the provider and not of a model: a span, and nothing to look at or rate."""
+
 # --- The call -----------------------------------------------------------------------------------------------------
 OPERATION_NAME: Final = "gen_ai.operation.name"
 PROVIDER_NAME: Final = "gen_ai.provider.name"

@@ -22,6 +22,11 @@ class EndedSpan:
     local_only: bool = False
 
 
+def ended(span: Any, interaction: Interaction, local_only: bool = False) -> EndedSpan:
+    """A span of ours, with `interaction` where a model was to answer: all else is a span and no more."""
+    return EndedSpan(span, None if codec.has_no_answer(span.attributes or {}) else interaction, local_only)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A feedback event as the SDK's log record, and the feedback in it."""

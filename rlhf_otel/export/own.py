@@ -11,7 +11,7 @@ from rlhf_otel import __version__, hooks
 from rlhf_otel.config import DEFAULT_STORE
 from rlhf_otel.export import otlp
 from rlhf_otel.export.forked import threadless
-from rlhf_otel.export.items import EndedSpan, Event, feedback_of, interaction_of, remade
+from rlhf_otel.export.items import EndedSpan, Event, ended, feedback_of, interaction_of, remade
 from rlhf_otel.export.local import StoreSink
 from rlhf_otel.export.outbox import Limits
 from rlhf_otel.export.worker import Worker
@@ -194,7 +194,7 @@ class OwnProviders:
         failed = interaction.status == "error"
         status = Status(StatusCode.ERROR, interaction.error_message) if failed else None
         readable = remade(span, attributes, status, end_ns)
-        return EndedSpan(readable, replace(interaction, resource=dict(span.resource.attributes)), local_only)
+        return ended(readable, replace(interaction, resource=dict(span.resource.attributes)), local_only)
 
     def join(self, foreign: Any) -> None:
         """Takes notice of a foreign provider, and adds the embedded store to it where the setting asks for a store."""

@@ -17,7 +17,7 @@ from opentelemetry import _logs, metrics, trace
 
 from rlhf_otel import __version__, codec, handles, hooks, semconv
 from rlhf_otel.export import limits
-from rlhf_otel.export.items import EndedSpan
+from rlhf_otel.export.items import EndedSpan, ended
 from rlhf_otel.export.metrics import Instruments
 from rlhf_otel.export.own import is_stand_in
 from rlhf_otel.export.pipeline import Pipeline
@@ -254,7 +254,7 @@ class Telemetry(ProviderTelemetry):
         interaction = completed.interaction
         failed = interaction.status == "error"
         status = trace.Status(trace.StatusCode.ERROR, interaction.error_message) if failed else None
-        return EndedSpan(span.final(self.attributes(completed), status), interaction)
+        return ended(span.final(self.attributes(completed), status), interaction)
 
     def adopted(self, span: Any, completed: Completed, end_ns: int) -> None:
         """Keeps a copy, by the same ids, of a span that is on neither our provider nor the application's global one.

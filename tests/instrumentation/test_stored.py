@@ -7,9 +7,10 @@ import json
 import openai
 import pytest
 
-from rlhf_otel import handles
+from rlhf_otel import handles, instrumentation
 from rlhf_otel.testing import Reply, Usage
 
+from .conftest import deferred
 from .contract import PICTURE
 from .shapes import each, entered, settle
 
@@ -57,8 +58,6 @@ def test_a_fetched_response_reports_no_usage(kind, llm, clients, run, captured):
 @each_kind
 def test_an_answer_that_comes_later_has_its_question(kind, llm, clients, run, mode):
     """A background response is queued, then fetched: the fetching span holds question and answer, and is rated."""
-    from rlhf_otel import instrumentation
-
     llm.script(REPLY)
     client = clients["openai", kind]
 
@@ -116,6 +115,21 @@ def test_a_cancelled_response_is_no_call_to_a_model(kind, llm, clients, run, cap
     _, span = captured.spans
     assert (span.name, span.attributes["gen_ai.response.id"]) == ("cancel_response", "resp-a")
     assert [one.name for one in captured.interactions] == ["chat gpt-5"]
+
+
+def test_what_no_model_answers_is_not_kept_as_a_call(llm, clients):
+    """On our own provider too, counting, cancelling and waiting are spans, and only answers are calls."""
+    client = clients["openai", "sync"]
+    with deferred() as kept:
+        instrumentation.switch_on()
+        made = client.responses.create(**ASK, background=True)
+        client.responses.input_tokens.count(**ASK)
+        client.responses.cancel(made.id)
+        client.responses.retrieve(made.id)
+        spans = kept.spans
+        calls = [item.interaction and item.interaction.operation for item in kept._kept]
+    assert [span.name for span in spans] == ["chat gpt-5", "count_tokens gpt-5", "cancel_response", "fetch_response"]
+    assert calls == ["chat", None, None, "fetch_response"]
 
 
 def test_what_is_not_there_is_an_error_with_its_id(llm, clients, captured):
