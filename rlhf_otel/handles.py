@@ -34,8 +34,9 @@ def remember(handle: Handle, *message_ids: str | None) -> None:
     with _lock:
         for kind, key in keys:
             if key:
+                if (kind, key) in _by_id:
+                    _by_id.move_to_end((kind, key))
                 _by_id[kind, key] = handle
-                _by_id.move_to_end((kind, key))
         while len(_by_id) > CAPACITY:
             _by_id.popitem(last=False)
 

@@ -147,9 +147,10 @@ class Interaction:
     def processing_time_s(self) -> float | None:
         """How long the provider says that it worked before it answered; None where it does not say."""
         for name in semconv.PROCESSING_TIME_HEADERS:
-            told = self.attributes.get(name)
+            if (told := self.attributes.get(name)) is None:
+                continue
             with contextlib.suppress(TypeError, ValueError, LookupError):
-                seconds = float(told if isinstance(told, str) else told[0]) / 1000  # type: ignore[index]
+                seconds = float(told if isinstance(told, str) else told[0]) / 1000
                 if 0 <= seconds < float("inf"):
                     return seconds
         return None

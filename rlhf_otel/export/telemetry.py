@@ -8,6 +8,7 @@ and the work is done there. A processor that somebody adds to our provider makes
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -92,17 +93,13 @@ class ProviderTelemetry:
         interaction, _, dropped = completed
         self._remember_arm(interaction)
         hooks.count("interactions")
-        hooks.count("errors", interaction.status == "error")
         hooks.announce("drop" if dropped else "interaction", interaction)
         if interaction.status == "error":
+            hooks.count("errors")
             hooks.announce("error", interaction)
-        hooks.logger.debug(
-            "captured %s %s in %.3f s (%s)",
-            interaction.name,
-            interaction.span_id,
-            interaction.duration_s,
-            interaction.status,
-        )
+        if hooks.logger.isEnabledFor(logging.DEBUG):
+            name, span_id, status = interaction.name, interaction.span_id, interaction.status
+            hooks.logger.debug("captured %s %s in %.3f s (%s)", name, span_id, interaction.duration_s, status)
         if self.config.capture in _EVENT_MODES and not dropped:
             self._emit_details(interaction)
         return completed

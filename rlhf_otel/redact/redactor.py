@@ -49,6 +49,8 @@ class Redactor:
         if encoded is not None:
             any_in = self._keywords_in_json.any_in_encodable
             fields = [name for name, text in encoded.items() if any_in(text)]
+        if not fields:
+            return interaction
         changes = self._changes(interaction, fields)
         return dataclasses.replace(interaction, **changes) if changes else interaction
 
