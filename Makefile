@@ -14,11 +14,12 @@ test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -q
 	tests/matrix/run.sh oldest
 
-## The same, with the further client libraries, those between the oldest and the newest, and the slow tests' long forms.
+## The same, with further client libraries and frameworks, those between oldest and newest, and the slow tests' long forms.
 test-all: test
 	RLHF_OTEL_TEST_SLOW=1 $(BIN)/python -m pytest -q -m slow
 	tests/matrix/run.sh middle
 	tests/matrix/run.sh libraries
+	tests/matrix/run.sh frameworks
 	$(MAKE) test-beside
 
 ## Beside every other instrumentation that we know, each in an environment of its own.
@@ -29,6 +30,7 @@ test-matrix: $(VENV)/.installed-dev
 	tests/matrix/run.sh oldest
 	tests/matrix/run.sh middle
 	tests/matrix/run.sh libraries
+	tests/matrix/run.sh frameworks
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

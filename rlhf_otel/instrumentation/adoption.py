@@ -16,7 +16,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from rlhf_otel import handles, hooks, semconv
-from rlhf_otel.instrumentation import detached
+from rlhf_otel.instrumentation import detached, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,11 +96,14 @@ def outer_span(operation: str, package: str, model: str | None) -> Span | None:
     """The span that another instrumentation has started for the very call that is about to be made, if there is one.
 
     It is still open, of a kind that calls to models have, says that it is a model call of this operation, and has not
-    been adopted by an earlier call (then this is another call beneath it). It is the current span, or the only one that
-    was started beside it.
+    been adopted by an earlier call (then this is another call beneath it). It is that of LangChain's run of a model, or
+    the current one, or the only one that was started beside it.
     """
     span: Any = trace.get_current_span()
-    if not _is_about(span, operation):
+    run = runs.open_span()
+    if run is not None and run not in _taken:
+        span = run
+    elif not _is_about(span, operation):
         beside = [span for span in detached.open_spans(package) if _is_about(span, operation, model)]
         if len(beside) != 1:
             return None  # of several nobody can tell which; theirs and ours are better than a wrong one
@@ -118,7 +121,8 @@ def _take(span: Any) -> None:
 
 def is_held(operation: str) -> bool:
     """Whether the current span is this very call's, so that its owner may have suppressed all others but it."""
-    return _is_about(trace.get_current_span(), operation)
+    run = runs.open_span()
+    return (run is not None and run not in _taken) or _is_about(trace.get_current_span(), operation)
 
 
 def _is_about(span: Any, operation: str, model: str | None = None) -> bool:

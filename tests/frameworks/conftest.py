@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
@@ -23,6 +24,15 @@ def server():
     """A fake provider."""
     with FakeLLM() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Runs coroutines on one event loop, as frameworks keep clients that belong to one."""
+    loop = asyncio.new_event_loop()
+    yield loop.run_until_complete
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 # the client libraries and of OpenTelemetry, any other name those of the folder `tests/NAME` with what they need;
 # `beside/NAME` those of `tests/beside` with one other instrumentation.
 #
-#   tests/matrix/run.sh oldest|middle|libraries|beside/NAME [pytest arguments...]
+#   tests/matrix/run.sh oldest|middle|libraries|frameworks|beside/NAME [pytest arguments...]
 #
 # The environment is made on the first run, under .venvs/, and again when its requirements change.
 # PYTHON names the interpreter to make it with.
@@ -13,7 +13,7 @@ name=${1:-}
 cd "$(dirname "$0")/../.."
 versions="tests/matrix/$name.txt"
 if [ -z "$name" ] || [ "$name" = tools ] || [ ! -f "$versions" ]; then
-    echo "usage: tests/matrix/run.sh oldest|middle|libraries|beside/NAME [pytest arguments...]" >&2
+    echo "usage: tests/matrix/run.sh oldest|middle|libraries|frameworks|beside/NAME [pytest arguments...]" >&2
     exit 2
 fi
 shift
