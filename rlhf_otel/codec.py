@@ -315,7 +315,7 @@ def flat(value: Any) -> Any:
     if isinstance(value, str):
         return whole(value)
     if is_plain(value):
-        return value
+        return value if not isinstance(value, int) or -(2**63) <= value < 2**63 else str(value)  # what OTLP can hold
     if isinstance(value, (list, tuple)) and len({type(item) for item in value}) == 1 and is_plain(value[0]):
         return [flat(item) for item in value]
     return dumps(value)

@@ -297,9 +297,10 @@ class Call:
             time_to_first_token_s=self._since(self.first_token),
             time_to_first_reasoning_s=self._since(self._first_reasoning),
             time_to_headers_s=(self.headers_at - self._asked) / 1e9 if self.headers_at else None,
-            input_tokens=self.input_tokens, output_tokens=self.output_tokens, cached_tokens=self.cached_tokens,
-            cache_write_tokens=self.cache_write_tokens, reasoning_tokens=self.reasoning_tokens,
-            finish_reasons=self.finish_reasons, retries=self.retries,
+            input_tokens=_count(self.input_tokens), output_tokens=_count(self.output_tokens),
+            cached_tokens=_count(self.cached_tokens), cache_write_tokens=_count(self.cache_write_tokens),
+            reasoning_tokens=_count(self.reasoning_tokens),
+            finish_reasons=[*map(str, self.finish_reasons)], retries=self.retries,
             status="error" if error_message is not None else "unset",
             error_type=error_type, error_message=error_message,
             input=self.input if content else None, system=self.system if content else None,
@@ -337,6 +338,11 @@ class Call:
         # The last reference is gone: a stream that was dropped, or never read.
         if self.is_open and not sys.is_finalizing():
             self.finish("abandoned")
+
+
+def _count(value: Any) -> int | None:
+    """A number of tokens; None for what a server says instead."""
+    return value if type(value) is int and 0 <= value < 2**63 else None
 
 
 def end_open_streams() -> None:

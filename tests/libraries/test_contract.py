@@ -15,6 +15,7 @@ from opentelemetry.trace import StatusCode
 
 from rlhf_otel import instrumentation, libraries
 from rlhf_otel.testing import capture
+from tests.instrumentation.test_faults import break_readers
 
 from . import case as kit
 from .wire import Body, Wire
@@ -144,6 +145,18 @@ def comparable(value):
     if isinstance(value, list | tuple):
         return [comparable(item) for item in value]
     return value if type(value).__eq__ is not object.__eq__ else (type(value), vars(value))
+
+
+@each_case
+def test_no_fault_of_ours_reaches_the_application(library, case, kind, wire, run, recording, monkeypatch):
+    """Where all that reads requests and answers breaks, the application gets what it gets without us."""
+    results = []
+    for record in (nullcontext, lambda: recording(strict=False)):
+        wire.tell(*case.answers)
+        with record():
+            results.append(comparable(run(kit.outcome, case)))
+        break_readers(monkeypatch, "request", "response", "chunk", "end")
+    assert results[0] == results[1]
 
 
 @each_stream

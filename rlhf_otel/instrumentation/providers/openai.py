@@ -119,7 +119,7 @@ class Chat:
 
     def end(self, call: Call, state: dict[int, _Choice]) -> None:
         """Joins the deltas."""
-        choices = [state[index] for index in sorted(state)]
+        choices = [state[index] for index in sorted(state, key=_place)]
         call.finish_reasons = [c.finish_reason or "error" for c in choices] if call.complete else []
         call.output = [parts.message("assistant", c.parts(), c.finish_reason) for c in choices]
 
@@ -253,6 +253,11 @@ class Embeddings(Plain):
         first = result.data[0].embedding if result.data else None
         if isinstance(first, list):
             call.attributes[semconv.EMBEDDINGS_DIMENSION_COUNT] = len(first)
+
+
+def _place(index: Any) -> tuple[int, str]:
+    """Where a choice stands; some servers number them in words."""
+    return len(str(index)), str(index)
 
 
 # --- Shared readers -----------------------------------------------------------------------------------------------
