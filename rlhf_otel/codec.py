@@ -123,19 +123,19 @@ def interaction_attributes(interaction: Interaction, encoded: Mapping[str, str] 
     attributes: Attributes = {s.OPERATION_NAME: i.operation, s.PROVIDER_NAME: i.provider}
     for key, value in zip(_PLAIN_KEYS, _plain_values(i), strict=True):
         if value is not None:
-            attributes[key] = value
+            attributes[key] = whole(value) if isinstance(value, str) else value
     if i.stream:
         attributes[s.REQUEST_STREAM] = True
     if i.usage_estimated:
         attributes[s.USAGE_ESTIMATED] = True
     if i.finish_reasons:
-        attributes[s.RESPONSE_FINISH_REASONS] = list(i.finish_reasons)
+        attributes[s.RESPONSE_FINISH_REASONS] = [whole(reason) for reason in i.finish_reasons]
     if i.retries:
         attributes[s.HTTP_RESEND_COUNT] = i.retries
     if i.session is not None:
-        attributes[s.SESSION_ID] = attributes[s.CONVERSATION_ID] = i.session
+        attributes[s.SESSION_ID] = attributes[s.CONVERSATION_ID] = whole(i.session)
     if i.variant is not None:
-        attributes[s.VARIANT] = attributes[s.FEATURE_FLAG_VARIANT] = i.variant
+        attributes[s.VARIANT] = attributes[s.FEATURE_FLAG_VARIANT] = whole(i.variant)
     for key, value in i.context.items():
         attributes[s.CONTEXT + key] = flat(value)
     for name, key in _CONTENT_FIELDS.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import openai
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.trace import StatusCode
 
 from rlhf_otel import hooks, instrumentation
@@ -125,6 +126,7 @@ def test_any_answer(what, kind, compared) -> None:
     reply = Reply(raw=BODIES[what], headers={"content-type": "application/json"})
     _, (span,) = compared(kind, lambda: ASK, reply)
     assert span.attributes["gen_ai.request.model"] == "m"
+    assert encode_spans([span]).SerializeToString()  # OTLP can hold it
     counts = [value for key, value in span.attributes.items() if key.startswith("gen_ai.usage.")]
     assert all(type(count) is int and 0 <= count < 2**63 for count in counts)
 
