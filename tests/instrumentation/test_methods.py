@@ -258,6 +258,21 @@ def test_a_method_that_calls_another(library, kept):
     assert said(kept) == ["Hi", "hello world"]
 
 
+def test_a_part_that_is_imported_later(library, kept, monkeypatch, tmp_path):
+    """A part of the library is not imported for its methods; they are replaced when the application imports it."""
+    (tmp_path / "small_llm_extra.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "small_llm_extra" not in sys.modules
+    import small_llm_extra
+
+    monkeypatch.delitem(sys.modules, "small_llm_extra")
+    small_llm_extra.Client().ask("Hi")
+    assert said(kept) == ["Hi", "hello world"]
+    instrumentation.switch_off(("small_llm",))
+    small_llm_extra.Client().ask("Hi")
+    assert len(kept.spans) == 1
+
+
 def test_what_fails(library, kept):
     """The exception is the library's, and the span tells it."""
     with pytest.raises(ValueError, match="no"):

@@ -104,6 +104,54 @@ CALL = whole({"functionCall": {"name": "weather", "args": {"city": "Paris"}}})
 SHORT = {key: ATTRIBUTES[key] for key in ATTRIBUTES if ".request." not in key or key.endswith("model")}
 AUTOMATIC = types.GenerateContentConfig(tools=[weather])
 
+INTERACTION_ASK: dict[str, Any] = {
+    "model": "gemini-3-flash", "system_instruction": "Be brief.", "generation_config": {"temperature": 0.5},
+    "tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}}],
+    "input": [
+        {"type": "user_input", "content": [
+            {"type": "text", "text": "Weather?"}, {"type": "image", "data": "iVBORw0KGgo=", "mime_type": "image/png"}]},
+        {"type": "function_call", "id": "f-1", "name": "weather", "arguments": {"city": "Rome"}},
+        {"type": "function_result", "call_id": "f-1", "name": "weather", "result": "rain"},
+    ],
+}  # fmt: skip
+INTERACTION_ASKED = {
+    "system": [text("Be brief.")],
+    "input": [
+        {"role": "user", "parts": [text("Weather?"), PICTURE]},
+        answered(None, called("weather", {"city": "Rome"}, "f-1")),
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "f-1", "response": "rain"}]},
+    ],
+    "tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}}],
+}
+STEPS = [
+    {"type": "thought", "summary": [{"type": "text", "text": "Easy."}]},
+    {"type": "model_output", "content": [{"type": "text", "text": "Sunny."}]},
+    {"type": "function_call", "id": "f-2", "name": "weather", "arguments": {"city": "Paris"}},
+]
+INTERACTION_USAGE = {"total_input_tokens": 20, "total_output_tokens": 5, "total_thought_tokens": 2,
+                     "total_cached_tokens": 8, "total_tokens": 27}  # fmt: skip
+INTERACTION = {"id": "i-1", "model": "gemini-3-flash-001", "status": "requires_action", "usage": INTERACTION_USAGE}
+INTERACTION_ATTRIBUTES = {
+    **{k: v for k, v in SHORT.items() if k not in ("gen_ai.response.id", "gen_ai.response.finish_reasons")},
+    "gen_ai.request.temperature": 0.5, "gen_ai.response.id": "i-1",
+    "gen_ai.response.finish_reasons": ["requires_action"],
+}  # fmt: skip
+INTERACTION_SAID = [answered(None, thought("Easy."), "Sunny.", called("weather", {"city": "Paris"}, "f-2"))]
+INTERACTION_EVENTS = [
+    {"event_type": "interaction.created", "interaction": {"id": "i-1", "status": "in_progress"}},
+    {"event_type": "step.start", "index": 0, "step": {"type": "thought"}},
+    {"event_type": "step.delta", "index": 0,
+     "delta": {"type": "thought_summary", "content": {"type": "text", "text": "Easy."}}},
+    {"event_type": "step.stop", "index": 0},
+    {"event_type": "step.start", "index": 1, "step": {"type": "model_output"}},
+    {"event_type": "step.delta", "index": 1, "delta": {"type": "text", "text": "Sun"}},
+    {"event_type": "step.delta", "index": 1, "delta": {"type": "text", "text": "ny."}},
+    {"event_type": "step.start", "index": 2,
+     "step": {"type": "function_call", "id": "f-2", "name": "weather", "arguments": {}}},
+    {"event_type": "step.delta", "index": 2, "delta": {"type": "arguments_delta", "arguments": '{"city": '}},
+    {"event_type": "step.delta", "index": 2, "delta": {"type": "arguments_delta", "arguments": '"Paris"}'}},
+    {"event_type": "interaction.completed", "interaction": INTERACTION},
+]  # fmt: skip
 CASES = [
     Case(
         name="generate", call=ask, answers=[Body(SAID)], spans=["generate_content gemini-3-flash"],
@@ -177,6 +225,17 @@ CASES = [
                     "gen_ai.request.model": "imagen-4", "gen_ai.request.choice.count": 2,
                     "gen_ai.response.finish_reasons": ["unsafe"]},
         content={"input": [user("A cat")], "output": [answered(None, PICTURE)]},
+    ),
+    Case(
+        name="interaction", call=lambda client: client.interactions.create(**INTERACTION_ASK),
+        answers=[Body({**INTERACTION, "steps": STEPS})], spans=["generate_content gemini-3-flash"],
+        attributes=INTERACTION_ATTRIBUTES, content={**INTERACTION_ASKED, "output": INTERACTION_SAID},
+    ),
+    Case(
+        name="interaction_stream", call=lambda client: client.interactions.create(**INTERACTION_ASK, stream=True),
+        answers=[Events(INTERACTION_EVENTS)], spans=["generate_content gemini-3-flash"],
+        attributes={**INTERACTION_ATTRIBUTES, "rlhf.stream.chunks": 11},
+        content={**INTERACTION_ASKED, "output": INTERACTION_SAID}, stream=True, first=("reasoning", "token"),
     ),
     Case(
         name="count", call=lambda client: client.models.count_tokens(model="gemini-3-flash", contents="Hi"),

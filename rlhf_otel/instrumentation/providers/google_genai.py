@@ -1,4 +1,4 @@
-"""google-genai 1 to 3: generate_content in all its forms, embeddings, images and the counting of tokens.
+"""google-genai 1 to 3: generate_content in all its forms, interactions, embeddings, images, the counting of tokens.
 
 The private methods are patched that make one HTTP request each: chats, automatic function calling and continued answers
 come by there, once for each request. What is asked is read in both of the SDK's spellings, `inline_data` and
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
 from rlhf_otel.instrumentation.methods import Arguments, Described, Method, server
+from rlhf_otel.instrumentation.providers.google_interactions import Interactions, asked
 from rlhf_otel.instrumentation.providers.google_parts import camel, messages, output, read_tools, system
 from rlhf_otel.instrumentation.providers.plain import Plain
 
@@ -222,11 +223,21 @@ def _methods() -> tuple[Method, ...]:
         "_upscale_image": images,
         "count_tokens": CountTokens(),
     }
-    return tuple(
+    of_models = [
         Method(target=f"google.genai.models:{cls}.{name}", endpoint=endpoint, stream=name.endswith("_stream"))
         for cls in ("Models", "AsyncModels")
         for name, endpoint in readers.items()
-    )
+    ]
+    of_interactions = [
+        Method(
+            target=f"google.genai._gaos.interactions:{cls}.create",
+            endpoint=Interactions(),
+            stream=lambda given: bool(asked(given).get("stream")),
+            inner="generator",
+        )
+        for cls in ("Interactions", "AsyncInteractions")
+    ]
+    return (*of_models, *of_interactions)
 
 
 class GoogleGenAI:
@@ -240,9 +251,8 @@ class GoogleGenAI:
         """Vertex AI or the Gemini API, as the client was made for."""
         client = self.client_of(instance)
         name = "gcp.vertex_ai" if client.vertexai else "gcp.gemini"
-        return Described(
-            provider=name, model=arguments.get("model"), attributes=server(str(client._http_options.base_url))
-        )
+        model = asked(arguments).get("model")
+        return Described(provider=name, model=model, attributes=server(str(client._http_options.base_url)))
 
     def client_of(self, instance: Any) -> Any:
         """What all modules of a client share."""
