@@ -22,6 +22,7 @@ BUILT_IN = {
     "cohere": _ROOM + "cohere",
     "litellm": _ROOM + "litellm",
     "huggingface_hub": _ROOM + "huggingface",
+    "vllm": _ROOM + "vllm",
 }
 """Package of the client library, as it is imported -> the module whose `provider` reads it."""
 
@@ -34,6 +35,7 @@ _HOOKS: Mapping[str, str] = {
     "bedrock": "botocore.client",
     "aiobotocore": "aiobotocore.client",
     "huggingface_hub": "huggingface_hub.inference",
+    "vllm": "vllm.entrypoints.llm",
 }
 """Package -> the module whose import says that it is in use, where that is not the package itself."""
 

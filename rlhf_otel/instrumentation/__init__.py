@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         OpenAIInstrumentor,
         SambaNovaInstrumentor,
         TogetherInstrumentor,
+        VLLMInstrumentor,
     )
     from rlhf_otel.instrumentation.patching import Patch
 
@@ -55,6 +56,7 @@ __all__ = [
     "OpenAIInstrumentor",
     "SambaNovaInstrumentor",
     "TogetherInstrumentor",
+    "VLLMInstrumentor",
     "end_open_streams",
     "instrument_client",
     "switch_off",

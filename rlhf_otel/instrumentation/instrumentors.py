@@ -125,3 +125,9 @@ class HuggingFaceInstrumentor(_Instrumentor):
     """Instruments huggingface_hub 0 to 2, its inference clients."""
 
     package, requirement = "huggingface_hub", "huggingface_hub >= 0.26, < 3"
+
+
+class VLLMInstrumentor(_Instrumentor):
+    """Instruments vllm 0 and 1, offline."""
+
+    package, requirement = "vllm", "vllm >= 0.8, < 2"
