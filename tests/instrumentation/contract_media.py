@@ -28,10 +28,11 @@ def _reply(**more):
 
 
 _COUNTS = {"gen_ai.usage.input_tokens": 50, "gen_ai.usage.output_tokens": 20}
+_OF_TEXT, _OF_SOUND = {"gen_ai.usage.text.input_tokens": 50}, {"gen_ai.usage.audio.input_tokens": 50}
 
 
 def _image(**more):
-    return _span("image_generation", "gpt-image-1", **{"gen_ai.output.type": "image", **_COUNTS, **more})
+    return _span("image_generation", "gpt-image-1", **{"gen_ai.output.type": "image", **_COUNTS, **_OF_TEXT, **more})
 
 
 IMAGE = Talk(
@@ -77,7 +78,7 @@ VARIATION = Talk(
     ask={"model": "dall-e-2", "image": FILE},
     reply=_reply(),
     span_name="image_generation dall-e-2",
-    attributes=_span("image_generation", "dall-e-2", **{"gen_ai.output.type": "image", **_COUNTS}),
+    attributes=_span("image_generation", "dall-e-2", **{"gen_ai.output.type": "image", **_COUNTS, **_OF_TEXT}),
     content={"input": [{"role": "user", "parts": [PICTURE]}], "output": [answered(None, PICTURE)]},
 )
 
@@ -91,7 +92,7 @@ SPEECH = Talk(
 )
 
 
-def _heard(operation, name, ask, said, *, counts=_COUNTS, chunks=0, **more):
+def _heard(operation, name, ask, said, *, counts=_COUNTS | _OF_SOUND, chunks=0, **more):
     return Talk(
         name=name,
         ask={"model": "whisper-1", "file": SOUND, **ask},

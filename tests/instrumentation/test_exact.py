@@ -6,6 +6,8 @@ each event tells which event it was.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from rlhf_otel.testing import Reply, ToolCall, Usage
@@ -112,3 +114,21 @@ def test_totals_include_what_was_cached_and_thought(path, ask) -> None:
     assert a["rlhf.usage.cache_hit_ratio"] == 10 / total
     assert a["gen_ai.usage.output_tokens"] == 20
     assert a.get("gen_ai.usage.reasoning.output_tokens", 5) == 5
+
+
+def test_tokens_by_what_they_stand_for(llm, clients, captured) -> None:
+    """Counts of text, pictures and sound are kept where the provider reports them, within the totals."""
+    usage = {
+        "prompt_tokens": 30, "completion_tokens": 20, "total_tokens": 50,
+        "prompt_tokens_details": {"audio_tokens": 12, "text_tokens": 11, "image_tokens": 7, "cached_tokens": 0},
+        "completion_tokens_details": {"audio_tokens": 15, "text_tokens": 5, "reasoning_tokens": 0},
+    }  # fmt: skip
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi"}}
+    body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+    llm.script(Reply(raw=json.dumps(body), headers={"content-type": "application/json"}))
+    clients["openai", "sync"].chat.completions.create(model="m", messages=MESSAGES)
+    (span,) = captured.spans
+    kinds = ("text", "image", "audio")
+    names = [f"gen_ai.usage.{kind}.{way}_tokens" for way in ("input", "output") for kind in kinds]
+    assert [span.attributes.get(name) for name in names] == [11, 7, 12, 5, None, 15]
+    assert (span.attributes["gen_ai.usage.input_tokens"], span.attributes["gen_ai.usage.output_tokens"]) == (30, 20)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts, uploads
 from rlhf_otel.instrumentation.bodies import Media, MediaReader, member, plain, whole_media
+from rlhf_otel.instrumentation.providers.openai_dialects import read_modalities
 from rlhf_otel.instrumentation.providers.plain import Plain
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ def _by_category(one: Any, name: str) -> dict[str, Any]:
 def _read_usage(call: Call, usage: Any) -> None:
     if usage is not None and usage.type == "tokens":  # the other kind is in seconds
         call.input_tokens, call.output_tokens = usage.input_tokens, usage.output_tokens
+        read_modalities(call, member(usage, "input_token_details"), None)
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {

@@ -47,16 +47,38 @@ def _joined(parts: Iterable[Any]) -> str:
     return "".join(str(part.get("text") or "") for part in parts if isinstance(part, Mapping))
 
 
+_INPUTS = {
+    "text_tokens": semconv.USAGE_TEXT_INPUT_TOKENS,
+    "image_tokens": semconv.USAGE_IMAGE_INPUT_TOKENS,
+    "audio_tokens": semconv.USAGE_AUDIO_INPUT_TOKENS,
+}
+_OUTPUTS = {
+    "text_tokens": semconv.USAGE_TEXT_OUTPUT_TOKENS,
+    "image_tokens": semconv.USAGE_IMAGE_OUTPUT_TOKENS,
+    "audio_tokens": semconv.USAGE_AUDIO_OUTPUT_TOKENS,
+}
+
+
+def read_modalities(call: Call, given: Any, made: Any) -> None:
+    """Reads what the tokens of the input and of the output stand for, from the details of a usage."""
+    for names, details in ((_INPUTS, given), (_OUTPUTS, made)):
+        for name, key in names.items():
+            if isinstance(count := getattr(details, name, None), int) and count > 0:
+                call.attributes[key] = count
+
+
 def read_usage(call: Call, usage: Any) -> None:
     """Reads token counts; cached and reasoning tokens are parts of the totals."""
     if usage is None:
         return
     call.input_tokens = getattr(usage, "prompt_tokens", None)
     call.output_tokens = getattr(usage, "completion_tokens", None)
-    if (details := member(usage, "prompt_tokens_details")) is not None:
-        call.cached_tokens = details.cached_tokens
-    if (details := member(usage, "completion_tokens_details")) is not None:
-        call.reasoning_tokens = details.reasoning_tokens
+    given, made = member(usage, "prompt_tokens_details"), member(usage, "completion_tokens_details")
+    if given is not None:
+        call.cached_tokens = given.cached_tokens
+    if made is not None:
+        call.reasoning_tokens = made.reasoning_tokens
+    read_modalities(call, given, made)
     if own := getattr(usage, "__pydantic_extra__", None):
         _read_own_usage(call, own)
     _include_reasoning(call, getattr(usage, "total_tokens", None))

@@ -9,6 +9,7 @@ from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts, uploads
 from rlhf_otel.instrumentation.bodies import Media, MediaReader, member, whole_media
 from rlhf_otel.instrumentation.providers.openai_background import waiting
+from rlhf_otel.instrumentation.providers.openai_dialects import read_modalities
 from rlhf_otel.instrumentation.providers.openai_stored import read_id
 from rlhf_otel.instrumentation.providers.plain import Plain
 
@@ -164,6 +165,7 @@ def _picture(image: Any, mime_type: str) -> Part:
 def _read_usage(call: Call, usage: Any) -> None:
     if usage is not None:
         call.input_tokens, call.output_tokens = usage.input_tokens, usage.output_tokens
+        read_modalities(call, member(usage, "input_tokens_details"), member(usage, "output_tokens_details"))
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {
