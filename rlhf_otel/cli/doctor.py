@@ -56,7 +56,7 @@ def _print(rows: list[tuple[str, str, str, str]]) -> None:
     out = console()
     for check, status, detail, remedy in rows:
         sign, colour = _SIGNS[status]
-        line = Text.assemble((f"{sign} {status:<5}", colour), (f"{check:<18}", "bold"), printable(detail))
+        line = Text.assemble((f"{sign} {status:<5}", colour), (f"{check:<19}", "bold"), printable(detail))
         out.print(line, soft_wrap=True)
         if remedy:
             out.print(Text(f"{'':7}{'':18}→ {remedy}", "yellow"), soft_wrap=True)
