@@ -23,6 +23,7 @@ BUILT_IN = {
     "litellm": _ROOM + "litellm",
     "huggingface_hub": _ROOM + "huggingface",
     "vllm": _ROOM + "vllm",
+    "llama_cpp": _ROOM + "llama_cpp",
 }
 """Package of the client library, as it is imported -> the module whose `provider` reads it."""
 
@@ -36,10 +37,15 @@ _HOOKS: Mapping[str, str] = {
     "aiobotocore": "aiobotocore.client",
     "huggingface_hub": "huggingface_hub.inference",
     "vllm": "vllm.entrypoints.llm",
+    "llama_cpp": "llama_cpp.llama",
 }
 """Package -> the module whose import says that it is in use, where that is not the package itself."""
 
-_DISTRIBUTIONS: Mapping[str, str] = {"fireworks": "fireworks-ai", "bedrock": "botocore"}
+_DISTRIBUTIONS: Mapping[str, str] = {
+    "llama_cpp": "llama-cpp-python",
+    "fireworks": "fireworks-ai",
+    "bedrock": "botocore",
+}
 """Package -> what it is called where it is installed, where more than dots and dashes differ."""
 
 _OTHER_NAMES: Mapping[str, str] = {"google_generativeai": "google.genai", "botocore": "(all services)"}

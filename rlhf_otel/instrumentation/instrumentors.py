@@ -131,3 +131,9 @@ class VLLMInstrumentor(_Instrumentor):
     """Instruments vllm 0 and 1, offline."""
 
     package, requirement = "vllm", "vllm >= 0.8, < 2"
+
+
+class LlamaCppInstrumentor(_Instrumentor):
+    """Instruments llama-cpp-python 0 and 1."""
+
+    package, requirement = "llama_cpp", "llama-cpp-python >= 0.2, < 2"
