@@ -136,7 +136,8 @@ def outcome(interaction: Interaction) -> str:
 
 
 def moment(time_ns: int) -> str:
-    """A time of this day as the clock shows it, another with its date; in the reader's time zone."""
-    local = datetime.fromtimestamp(time_ns / 1e9).astimezone()
-    today = datetime.now().astimezone().date()
-    return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M")
+    """A time of this day as the clock shows it, an older one with its date, in at most 11 columns; local time."""
+    local, now = datetime.fromtimestamp(time_ns / 1e9).astimezone(), datetime.now().astimezone()
+    if local.date() == now.date():
+        return local.strftime("%H:%M:%S")
+    return local.strftime("%m-%d %H:%M" if local.year == now.year else "%Y-%m-%d")

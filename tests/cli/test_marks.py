@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from rlhf_otel.cli.common import printable, without_secrets
-from rlhf_otel.cli.marks import legend, marks
+from rlhf_otel.cli.marks import legend, marks, moment
 
 from .conftest import GOOD, UNSEEN, opinion
 
@@ -69,3 +71,13 @@ def test_what_drives_a_terminal_is_not(char):
 def test_of_headers_only_names_are_shown(headers, shown):
     """What has no name before a = may be the secret itself."""
     assert without_secrets("headers", headers) == shown
+
+
+def test_moments_are_short(monkeypatch):
+    """A time says no more than the reader needs, so that the tables keep their width whatever the day."""
+    now = datetime(2026, 11, 27, 0, 7).astimezone()
+    frozen = type("Frozen", (datetime,), {"now": classmethod(lambda cls, tz=None: now)})
+    monkeypatch.setattr("rlhf_otel.cli.marks.datetime", frozen)
+    moments = [now, now.replace(hour=0, minute=1), now - timedelta(minutes=30), now.replace(year=2025)]
+    shown = [moment(int(one.timestamp() * 1e9)) for one in moments]
+    assert shown == ["00:07:00", "00:01:00", "11-26 23:37", "2025-11-27"]
