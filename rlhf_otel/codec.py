@@ -298,7 +298,9 @@ def text_of(messages: Iterable[Message] | None, role: str | None = None) -> str:
 
 
 def prompt_text(interaction: Interaction) -> str:
-    """What the person asked last: the text of the last user message, else of the whole input."""
+    """What the person asked last: the text of the last user message, else of the whole input; all that was embedded."""
+    if interaction.operation == "embeddings":
+        return text_of(interaction.input)
     for message in reversed(interaction.input or ()):
         if message.get("role") == "user" and (text := text_of([message])):
             return text

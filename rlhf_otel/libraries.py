@@ -65,6 +65,12 @@ def distribution(package: str) -> str:
     return _DISTRIBUTIONS.get(package, package)
 
 
+def majors(versions: tuple[int, int]) -> str:
+    """The supported major versions, from the lowest to the highest, as the beginning of a sentence: `major 1 is`."""
+    low, high = versions
+    return f"major {low} is" if low == high else f"majors {low} to {high} are"
+
+
 def named(name: str, known: Iterable[str]) -> str | None:
     """The one of `known` that `name` means: as it is imported, as it is installed, or as other people call it."""
     spelled = flat(_OTHER_NAMES.get(name, name))

@@ -93,23 +93,37 @@ def client_libraries(config: Config) -> Iterator[Finding]:
         yield Finding("not installed", "ok", ", ".join(absent))
     if len(absent) == len(providers.known()):
         yield Finding("client libraries", "warn", "none is installed", "for example: pip install openai")
+    yield from _unknown_libraries(config)
+
+
+def _unknown_libraries(config: Config) -> Iterator[Finding]:
+    """Names in the setting `providers` that no library has."""
+    from rlhf_otel.instrumentation import providers
+
+    known = list(providers.known())
+    for name in config.providers:
+        if name != "all" and libraries.named(name, known) is None:
+            wrong = f"providers: no client library is called {name}{near(name, known)}"
+            yield Finding(
+                "setting", "warn", wrong, f"use the names above, or unset {config.values['providers'].source}"
+            )
 
 
 def _supported(package: str, found: str, module: str, wanted: bool) -> Finding:
     from rlhf_otel.instrumentation import providers
 
-    low, high = providers.load(module).versions
+    low, high = versions = providers.load(module).versions
     major = found.partition(".")[0]
     if not (major.isdigit() and low <= int(major) <= high):
         return Finding(
             package,
             "warn",
-            f"{found} is not recorded: majors {low} to {high} are",
+            f"{found} is not recorded: {libraries.majors(versions)}",
             f"pip install '{libraries.distribution(package)}<{high + 1}'",
         )
     if not wanted:
         return Finding(package, "warn", f"{found} is left out by the settings", "see RLHF_OTEL_PROVIDERS")
-    return Finding(package, "ok", f"{found} would be recorded (majors {low} to {high} are supported)")
+    return Finding(package, "ok", f"{found} would be recorded ({libraries.majors(versions)} supported)")
 
 
 def other_instrumentations(config: Config) -> Iterator[Finding]:

@@ -289,13 +289,14 @@ def _list_pending(store: str | None, as_json: bool) -> None:
 
 
 def _print_pending(waiting: Sequence[Feedback]) -> None:
-    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     from rlhf_otel.cli import marks
 
-    table = Table("Waits for", "Feedback", "Given", "By", "Id", box=SIMPLE_HEAD)
+    table = Table(
+        "Waits for", "Feedback", "Given", "By", "Id", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim"
+    )
     table.columns[0].no_wrap = True
     for one in waiting:
         target = one.span_id or one.response_id or one.message_id or one.session or "?"

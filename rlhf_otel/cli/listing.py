@@ -14,7 +14,7 @@ from rlhf_otel.codec import prompt_text, response_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rlhf_otel.records import Feedback, Interaction
+    from rlhf_otel.records import Feedback, Interaction, Message
 
 TABLE_FROM = 110
 """Narrower than this, a table leaves prompt and answer too little."""
@@ -51,8 +51,8 @@ def print_calls(calls: Sequence[Interaction], feedback: Mapping[str, Sequence[Fe
 
 def _row(one: Interaction, feedback: Sequence[Feedback]) -> Row:
     outcome = marks.outcome(one)
-    asked = prompt_text(one) or in_short(one.input)
-    answered = response_text(one) or one.error_message or in_short(one.output)
+    asked = _told(prompt_text(one), _last_question(one)) or in_short(one.input)
+    answered = _told(response_text(one) or one.error_message or "", (one.output or ())[:1]) or in_short(one.output)
     if one.input is None and one.output is None and not answered:
         asked = "(content was not captured)"
     return Row(
@@ -68,6 +68,16 @@ def _row(one: Interaction, feedback: Sequence[Feedback]) -> Row:
         tokens_out=Text(marks.count(one.output_tokens, "out")),
         feedback=Text(marks.marks(feedback, one.span_id)),
     )
+
+
+def _told(words: str, messages: Sequence[Message]) -> str:
+    """The words, and behind them what came with them."""
+    return " ".join(filter(None, (words, in_short(messages))))
+
+
+def _last_question(one: Interaction) -> Sequence[Message]:
+    """The last message of the person, where there is one."""
+    return [message for message in one.input or () if message.get("role") == "user"][-1:]
 
 
 def _model(one: Interaction) -> str:

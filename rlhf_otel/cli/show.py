@@ -18,7 +18,7 @@ from rlhf_otel.cli.common import (
     store_option,
 )
 from rlhf_otel.cli.words import in_words
-from rlhf_otel.semconv import SERVICE_NAME
+from rlhf_otel.semconv import REQUEST_MODEL, SERVICE_NAME, USAGE_COST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -107,8 +107,13 @@ def _head(one: Interaction) -> Iterator[Line]:
         "service": _service(one),
         "started": marks.moment(one.start_ns),
         "error": one.error_message,
+        "asked for": _options(one),
+        "tools": ", ".join(str(tool.get("name") or tool.get("type")) for tool in one.tools or ()),
         "timing": _timing(one),
+        "stream": _stream(one),
+        "retries": str(one.retries) if one.retries else "",
         "tokens": _tokens(one),
+        "cost": _cost(one),
         "session": one.session,
         "user": one.user,
         "anonymous user": "" if one.user else one.anonymous_user,
@@ -116,7 +121,6 @@ def _head(one: Interaction) -> Iterator[Line]:
         "variant": one.variant,
         "consent": one.consent,
         "finish": ", ".join(one.finish_reasons),
-        "retries": str(one.retries) if one.retries else "",
         **{f"context.{name}": str(value) for name, value in one.context.items()},
     }
     for name, value in rows.items():
@@ -136,21 +140,50 @@ def _service(one: Interaction) -> str:
     return "" if name.startswith("unknown_service") else name
 
 
+def _options(one: Interaction) -> str:
+    """What was asked for beside the model, by the names of the conventions: `temperature 0.3, max tokens 200`."""
+    from rlhf_otel.cli import marks
+
+    start = REQUEST_MODEL.removesuffix("model")
+    options = {key.removeprefix(start): value for key, value in one.attributes.items() if key.startswith(start)}
+    return ", ".join(f"{name.replace('.', ' ').replace('_', ' ')} {marks.compact(options[name])}" for name in options)
+
+
 def _timing(one: Interaction) -> str:
     from rlhf_otel.cli import marks
 
+    network = marks.seconds(one.network_time_s)
     figures = (
         ("total", marks.seconds(one.duration_s)),
-        ("headers after", marks.seconds(one.time_to_headers_s)),
-        ("of that network", marks.seconds(one.network_time_s)),
-        ("first token after", marks.seconds(one.time_to_first_token_s)),
+        ("headers after", marks.seconds(one.time_to_headers_s) + (f" ({network} of it network)" if network else "")),
         ("first reasoning after", marks.seconds(one.time_to_first_reasoning_s)),
-        ("", marks.rate(one.tokens_per_second)),
-        ("", marks.count(one.stream_chunks, "chunks")),
-        ("longest wait", marks.seconds(one.stream_max_gap_s)),
-        ("streamed for", marks.seconds(one.stream_duration_s)),
+        ("first token after", marks.seconds(one.time_to_first_token_s)),
     )
+    return _listed(figures)
+
+
+def _stream(one: Interaction) -> str:
+    from rlhf_otel.cli import marks
+
+    chunks = marks.count(one.stream_chunks, "chunk" if one.stream_chunks == 1 else "chunks")
+    within = marks.seconds(one.stream_duration_s)
+    figures = (
+        ("", f"{chunks} within {within}" if within else chunks),
+        ("longest wait", marks.seconds(one.stream_max_gap_s)),
+        ("", marks.rate(one.tokens_per_second)),
+    )
+    return _listed(figures)
+
+
+def _listed(figures: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"{name} {value}".strip() for name, value in figures if value)
+
+
+def _cost(one: Interaction) -> str:
+    from rlhf_otel.cli import marks
+
+    cost = one.attributes.get(USAGE_COST)
+    return "" if cost is None else f"{marks.compact(cost)}, as the provider says"
 
 
 def _tokens(one: Interaction) -> str:
@@ -158,16 +191,27 @@ def _tokens(one: Interaction) -> str:
 
     figures = (
         marks.count(one.input_tokens, "in"),
-        marks.count(one.cached_tokens, "from cache"),
+        marks.count(one.cached_tokens, "from cache") + (f" ({one.cache_hit_ratio:.0%})" if one.cache_hit_ratio else ""),
         marks.count(one.cache_write_tokens, "into cache"),
         marks.count(one.output_tokens, "out"),
         marks.count(one.reasoning_tokens, "reasoning"),
         "estimated" if one.usage_estimated else "",
     )
     if not any(figures) and one.stream and one.status != "error":
-        openai = ' (OpenAI streams report them with stream_options={"include_usage": True})'
-        return f"not reported{openai if one.provider == 'openai' else ''}"
+        return f"not reported{_why_no_tokens(one)}"
     return ", ".join(figure for figure in figures if figure)
+
+
+def _why_no_tokens(one: Interaction) -> str:
+    """What can be done about a stream without usage."""
+    if one.stream_end in ("abandoned", "cancelled"):
+        return " (they come at the end of a stream, and this one was left before)"
+    if "openai" in one.provider:
+        return (
+            ' (OpenAI streams report them with stream_options={"include_usage": True}, and'
+            " RLHF_OTEL_INJECT_USAGE=true asks for you)"
+        )
+    return ""
 
 
 def _conversation(one: Interaction) -> Iterator[Line]:

@@ -71,7 +71,7 @@ class Patch:
         major, (low, high) = self.version.partition(".")[0], self._library.versions
         if major.isdigit() and low <= int(major) <= high:
             return None
-        return f"{self._library.package} {self.version} is not recorded: majors {low} to {high} are supported"
+        return f"{self._library.package} {self.version} is not recorded: {libraries.majors((low, high))} supported"
 
     @property
     def supported(self) -> bool:

@@ -279,7 +279,13 @@ def main(arguments: Sequence[str] | None = None, wait: Callable[[], object] | No
         chunk_delay=options.chunk_delay,
     )
     with FakeLLM(default=reply, port=options.port, host=options.host) as llm:
-        _say([f"OPENAI_BASE_URL={llm.openai_url}", f"ANTHROPIC_BASE_URL={llm.anthropic_url}", "Ctrl-C stops."])
+        _say(
+            [
+                f"OPENAI_BASE_URL={llm.openai_url}",
+                f"ANTHROPIC_BASE_URL={llm.anthropic_url}",
+                "Any API key will do. Ctrl-C stops.",
+            ]
+        )
         with contextlib.suppress(KeyboardInterrupt):
             (wait or threading.Event().wait)()
         _say([f"{len(llm.requests)} requests answered."])

@@ -10,6 +10,7 @@ import sqlite3
 import pytest
 
 from rlhf_otel.cli import checks, probe
+from rlhf_otel.libraries import majors
 from rlhf_otel.testing import FakeCollector
 
 
@@ -25,6 +26,7 @@ def test_a_fresh_set_up_is_fine(run, tmp_path):
     assert {status for _, status in rows} == {"ok"}
     assert "would be recorded (majors 1 to 3" in rows["openai", "ok"]["detail"]
     assert "would be recorded (majors 0 to 2" in rows["anthropic", "ok"]["detail"]
+    assert {majors((1, 1)), majors((2, 3))} == {"major 1 is", "majors 2 to 3 are"}
     assert "is made with the first call" in rows["store", "ok"]["detail"]
     assert document["config"][0]["name"] == "enabled"
     assert list(tmp_path.iterdir()) == []
@@ -115,6 +117,14 @@ def test_a_version_that_is_not_supported_is_a_warning(run, monkeypatch):
     rows, _ = examined(run("doctor", "--json"))
     assert "99.0 is not recorded" in rows["openai", "warn"]["detail"]
     assert "openai<4" in rows["openai", "warn"]["remedy"]
+
+
+def test_a_library_that_nobody_knows_is_a_warning(run, monkeypatch):
+    """A name in RLHF_OTEL_PROVIDERS that means no library is named with the one that it is near to."""
+    monkeypatch.setenv("RLHF_OTEL_PROVIDERS", "opena,anthropic,google-genai")
+    findings = [row for row in examined(run("doctor", "--json"))[1]["findings"] if "no client library" in row["detail"]]
+    assert [row["detail"] for row in findings] == ["providers: no client library is called opena; did you mean openai?"]
+    assert "unset RLHF_OTEL_PROVIDERS" in findings[0]["remedy"]
 
 
 def test_a_check_that_fails_is_a_finding(run, monkeypatch):

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rlhf_otel.config import SETTINGS
 from rlhf_otel.store import Store
 
-from .conftest import ESCAPE, FAILED, GOOD, LEFT, UNSEEN, interaction, opinion, text
+from .conftest import CALL, ESCAPE, FAILED, GOOD, LEFT, UNSEEN, interaction, opinion, text
 
 
 def spans(result):
@@ -63,6 +63,18 @@ def test_answers_without_words_are_shown_by_what_they_are(run, store, parts, sai
         words = " ".join(run(*command, "--store", store).stdout.split())
         assert said in words
         assert "[audio, audio/mpeg]" in words
+
+
+def test_what_comes_with_words_stands_behind_them(run, store):
+    """The list names the picture beside a question and the call beside an answer, and every text that was embedded."""
+    asked = [text("user", "a picture", name="before"), {"role": "user", "parts": [*text("user", "And?")["parts"], PNG]}]
+    answered = {"role": "assistant", "parts": [*text("", "Let me see.")["parts"], *CALL[0]["parts"]]}
+    several = {"operation": "embeddings", "output": [], "input": [text("user", "first"), text("user", "second")]}
+    with Store.open(store) as opened:
+        opened.add([interaction("a" * 16, 0, input=asked, output=[answered]), interaction("b" * 16, 1, **several)])
+    words = " ".join(run("traces", "--store", store).stdout.split())
+    assert "And? [image, image/png, 812 kB, sha256:4c4c4c4c…] Let me see. weather(" in words
+    assert f"{'b' * 16} first second" in words
 
 
 def test_a_prompt_has_room_in_a_small_terminal(run, store, monkeypatch):
@@ -174,6 +186,44 @@ def test_show_prints_the_whole_call(run, store):
                  "👎 💬  by u1", "comment: changed my mind", "helpfulness 4/5", "correction: Six minutes.",
                  "Earlier, or taken back\n  👍  by u1"):  # fmt: skip
         assert part in shown, part
+
+
+def test_show_prints_every_figure_once(run, store):
+    """What was asked for, where the time went, how the stream ran, retries, the share of the cache, and the price."""
+    figures = {
+        "time_to_headers_s": 0.3, "time_to_first_chunk_s": 0.32, "stream_chunks": 9, "stream_max_gap_s": 0.05,
+        "input_tokens": 1000, "cached_tokens": 750, "retries": 2, "tools": [{"type": "function", "name": "weather"}],
+        "attributes": {"gen_ai.request.temperature": 0.3, "gen_ai.request.reasoning.level": "low",
+                       "http.response.header.openai-processing-ms": ["220"], "rlhf.usage.cost": 0.002},
+    }  # fmt: skip
+    with Store.open(store) as opened:
+        opened.add([interaction("a" * 16, 0, **figures)])
+    lines = run("show", "a" * 16, "--store", store).stdout.splitlines()
+    assert lines[lines.index("asked for      temperature 0.3, reasoning level low") :][:7] == [
+        "asked for      temperature 0.3, reasoning level low",
+        "tools          weather",
+        "timing         total 1.4 s, headers after 300 ms (80 ms of it network), first token after 420 ms",
+        "stream         9 chunks within 1.1 s, longest wait 50 ms, 345 tok/s",
+        "retries        2",
+        "tokens         1,000 in, 750 from cache (75%), 345 out",
+        "cost           0.002, as the provider says",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "RLHF_OTEL_INJECT_USAGE=true asks for you"),
+        ({"stream_end": "abandoned"}, "this one was left before"),
+        ({"provider": "mistral_ai"}, "tokens not reported user"),
+    ],
+)
+def test_show_says_why_a_stream_has_no_tokens(run, store, fields, said):
+    """OpenAI wants to be asked, and nobody reports the usage of a stream that was left."""
+    call = interaction("a" * 16, 0, input_tokens=None, output_tokens=None, **fields)
+    with Store.open(store) as opened:
+        opened.add([call])
+    assert said in " ".join(run("show", "a" * 16, "--store", store).stdout.split())
 
 
 def test_show_keeps_recorded_text_from_driving_the_terminal(run, store):
