@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from rlhf_otel import app_context, handles, hooks, semconv
+from rlhf_otel import app_context, codec, handles, hooks, semconv
 from rlhf_otel.instrumentation import collected
 from rlhf_otel.instrumentation.held import HeldSpan
 from rlhf_otel.records import Handle, Interaction, Message, Part, StreamEnd
@@ -197,7 +197,7 @@ class Call:
             return
         if error is not None:
             # In words, at once: an exception that is kept keeps the frames of the application with it.
-            self.error = (type(error).__qualname__, str(error) if end == "error" else None)
+            self.error = (type(error).__qualname__, _said(error) if end == "error" else None)
         ending = functools.partial(self._end, end, _clock())
         if collected.is_under_way():
             collected.put(ending)
@@ -343,6 +343,14 @@ class Call:
 def _count(value: Any) -> int | None:
     """A number of tokens; None for what a server says instead."""
     return value if type(value) is int and 0 <= value < 2**63 else None
+
+
+def _said(error: BaseException) -> str:
+    """What an exception says, if it can: the application's own need not."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the application is to get its exception and not this one
+        return codec.UNREADABLE
 
 
 def end_open_streams() -> None:

@@ -293,3 +293,29 @@ def test_no_fault_of_ours_changes_the_bytes(place, kind, clients, llm, run, leni
     assert "[DONE]" in repr(run(kind, shapes.streaming_lines(method, ASK[openai])))
     assert hooks.counters["faults"] > faults
     assert len(lenient.spans) == 1
+
+
+class Unspeakable(BaseException):
+    """An exception of the application's that fails to say what it is."""
+
+    def __str__(self):
+        raise ZeroDivisionError("what it says")
+
+
+@kinds
+@sdks
+def test_an_exception_that_cannot_say_what_it_is(sdk, kind, llm, run, captured):
+    """It reaches the application as itself, and ends the span, whose message says that there is none to be read."""
+
+    def raises(_):
+        raise Unspeakable
+
+    async def raises_async(_):
+        raise Unspeakable
+
+    make = sdk.DefaultAsyncHttpxClient if kind == "async" else sdk.DefaultHttpxClient
+    http_client = make(event_hooks={"response": [raises_async if kind == "async" else raises]})
+    client = made(sdk, kind, llm.url, max_retries=0, http_client=http_client)
+    with pytest.raises(Unspeakable):
+        run(kind, settle(create(client)(**ASK[sdk])))
+    assert [(i.error_type, i.error_message) for i in captured.interactions] == [("Unspeakable", "[unreadable]")]
