@@ -107,7 +107,7 @@ class Patch:
         setattr(owner, name, ours)
         self._replaced.append((owner, name, ours))
         for cls in _subclasses(owner):
-            self._reached += _reach(vars(cls).get(name), original, ours)
+            self._reached += _reach(vars(cls).get(name), original, ours, set())
 
 
 def _subclasses(cls: Any) -> Iterator[type[Any]]:
@@ -117,12 +117,15 @@ def _subclasses(cls: Any) -> Iterator[type[Any]]:
         yield from _subclasses(subclass)
 
 
-def _reach(wrapper: Any, original: Any, ours: Any) -> Iterator[Callable[[], None]]:
+def _reach(wrapper: Any, original: Any, ours: Any, seen: set[int]) -> Iterator[Callable[[], None]]:
     """Puts `ours` where a wrapper that others put around `original` before us, on a subclass, keeps that.
 
     So the order in which we and they are switched on makes no difference: theirs is always around ours. Yields what
-    puts `original` back.
+    puts `original` back. `seen` are the wrappers that were looked into: one that retries may hold itself.
     """
+    if id(wrapper) in seen:
+        return
+    seen.add(id(wrapper))
     is_proxy = isinstance(wrapper, _PROXIES)
     name = "__wrapped__" if is_proxy else "cell_contents"
     for holder in (wrapper,) if is_proxy else getattr(wrapper, "__closure__", None) or ():
@@ -134,7 +137,7 @@ def _reach(wrapper: Any, original: Any, ours: Any) -> Iterator[Callable[[], None
             setattr(holder, name, ours)
             yield functools.partial(_put_back, holder, name, ours, original)
         elif isinstance(kept, (FunctionType, *_PROXIES)) and kept is not ours:
-            yield from _reach(kept, original, ours)
+            yield from _reach(kept, original, ours, seen)
 
 
 def _put_back(holder: Any, name: str, ours: Any, original: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import subprocess
@@ -285,3 +286,27 @@ def test_hooks_are_registered_once(monkeypatch):
 def test_hooks_have_their_defaults():
     """No test left recording switched off or strict."""
     assert (hooks.enabled, hooks.strict) == (True, False)
+
+
+def test_a_subclass_whose_wrapper_holds_itself(llm):
+    """A decorator that retries may refer to the function that it makes; the library is patched all the same."""
+
+    def retried(function):
+        @functools.wraps(function)
+        def again(*args, **kwargs):
+            again.calls += 1
+            return function(*args, **kwargs)
+
+        again.calls = 0
+        return again
+
+    class Retrying(openai.OpenAI):
+        @retried
+        def request(self, *args, **kwargs):
+            return super().request(*args, **kwargs)
+
+    with capture() as kept, Retrying(base_url=llm.openai_url, api_key="k") as client:
+        instrumentation.switch_on()
+        client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}])
+        assert len(kept.spans) == 1
+    assert Retrying.request.calls == 1
