@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from rlhf_otel.instrumentation.call import Call
 
-_chosen: weakref.WeakSet[Any] = weakref.WeakSet()
+_CHOSEN = "_rlhf_otel_traces_itself"
+"""Kept on a client, which need not have a hash, or not yet."""
 _taken: weakref.WeakSet[Any] = weakref.WeakSet()
 _KINDS = (SpanKind.CLIENT, SpanKind.INTERNAL)
 """By the GenAI conventions, and by OpenInference; a gateway's server span is no call that it makes."""
@@ -44,10 +45,7 @@ def remember_choice(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def set_option(client: Any, option: Any) -> Any:
-        if option is None or isinstance(option, _Inherited):
-            _chosen.discard(client)
-        else:
-            _chosen.add(client)
+        vars(client)[_CHOSEN] = not (option is None or isinstance(option, _Inherited))
         return original(client, option)
 
     return set_option
@@ -59,14 +57,14 @@ def inherit_choice(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def copy_option(client: Any, option: Any) -> Any:
         copied = original(client, option)
-        return _Inherited(copied) if option is None and client not in _chosen else copied
+        return _Inherited(copied) if option is None and not vars(client).get(_CHOSEN) else copied
 
     return copy_option
 
 
 def is_chosen(client: Any) -> bool:
     """Whether the user of `client` asked the SDK to trace; of one older than our patch, what it was asked shows."""
-    return client in _chosen or "tracer_provider" in getattr(client, "_open_telemetry", ())
+    return bool(vars(client).get(_CHOSEN)) or "tracer_provider" in getattr(client, "_open_telemetry", ())
 
 
 def sdk_will_trace(client: Any) -> bool:

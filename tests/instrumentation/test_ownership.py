@@ -329,3 +329,22 @@ def test_azure(llm, captured):
     client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}])
     (span,) = captured.spans
     assert (span.attributes["gen_ai.provider.name"], said(span)) == ("azure.ai.openai", ["Hello."])
+
+
+def test_a_client_that_has_no_hash_while_it_is_made(llm, captured):
+    """A subclass may hash by what it sets after the SDK's constructor; it is made and recorded as any other."""
+
+    class Tenants(anthropic.Anthropic):
+        def __init__(self, tenant):
+            super().__init__(base_url=llm.url, api_key="k", max_retries=0)
+            self.tenant = tenant
+
+        def __eq__(self, other):
+            return self is other
+
+        def __hash__(self):
+            return hash(self.tenant)
+
+    with Tenants("a") as client:
+        client.messages.create(**ASK)
+    assert [i.status for i in captured.interactions] == ["unset"]
