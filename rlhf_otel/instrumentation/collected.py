@@ -7,6 +7,7 @@ otherwise. What dies by its last reference is no matter of this: that is the app
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import queue
@@ -15,6 +16,8 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
+
+from rlhf_otel import hooks
 
 _HOLD_LOCKS = ("opentelemetry", "rlhf_otel", "logging", "threading", "queue", "concurrent", "grpc", "contextvars")
 
@@ -47,9 +50,10 @@ def put(end: Callable[[], None]) -> None:
 def end_all() -> None:
     """Ends what is kept, here and now."""
     while _found:
-        _found.pop(0)()
-    while not _late.empty():
-        _late.get()()
+        _run(_found.pop(0))
+    with contextlib.suppress(queue.Empty):  # the thread takes from it, too
+        while True:
+            _run(_late.get_nowait())
 
 
 def _collecting(phase: str, info: dict[str, Any]) -> None:
@@ -64,7 +68,7 @@ def _collecting(phase: str, info: dict[str, Any]) -> None:
             _late.put(end)
     else:
         for end in found:
-            end()
+            _run(end)
 
 
 def _may_hold_locks(frame: FrameType | None) -> bool:
@@ -77,7 +81,15 @@ def _may_hold_locks(frame: FrameType | None) -> bool:
 
 def _end_late() -> None:
     while True:
-        _late.get()()
+        _run(_late.get())
+
+
+def _run(end: Callable[[], None]) -> None:
+    """What one of them raises (a processor of the application's, say) is not to keep the others open."""
+    try:
+        end()
+    except Exception as error:  # noqa: BLE001 - there is nobody here to get it
+        hooks.logger.debug("ending what was collected", exc_info=error)
 
 
 def _begin_anew() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import sys
 import threading
 import types
 import weakref
@@ -11,6 +13,7 @@ import openai
 import pytest
 
 from rlhf_otel import instrumentation
+from rlhf_otel.instrumentation import collected
 from rlhf_otel.instrumentation.held import HeldSpan
 from rlhf_otel.testing import Reply, capture
 
@@ -56,6 +59,38 @@ def test_a_collection_that_the_application_asks_for_ends_streams_at_once(llm, cl
         assert captured.interactions == []
         gc.collect()
         assert [i.stream_end for i in captured.interactions] == ["abandoned"]
+
+
+def test_an_end_that_fails_holds_up_no_other(monkeypatch) -> None:
+    """What one end raises (a processor of the application's, say) is no reason not to run those after it."""
+    ended = threading.Event()
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    collected.watch()
+    for end in (fails, ended.set):
+        collected._late.put(end)
+    assert ended.wait(10)
+    ended.clear()
+    monkeypatch.setattr(collected, "_found", [fails, ended.set])
+    gc.collect()
+    assert ended.is_set()
+
+
+def test_the_end_of_the_process_does_not_wait_for_what_the_thread_has_taken() -> None:
+    """Both take what was collected from the same queue; neither waits for what the other has got."""
+    ended, interval = [], sys.getswitchinterval()
+    collected.watch()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(2000):
+            for number in range(10):
+                collected._late.put(functools.partial(ended.append, number))
+            collected.end_all()
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(ended) >= 19_999
 
 
 def test_a_failed_call_keeps_nothing_of_the_application_alive(llm, clients) -> None:
