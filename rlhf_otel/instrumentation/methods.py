@@ -186,7 +186,8 @@ class MethodPatch(Patch):
         if not self.everywhere and self._client_of(instance) not in self._clients:
             return False
         outer = under_way.current.get()
-        return outer is None or outer.patch is not self
+        # A task that was begun during a call still has it after its end.
+        return outer is None or outer.patch is not self or not outer.is_open
 
 
 def _found(module: str, target: str) -> Any:

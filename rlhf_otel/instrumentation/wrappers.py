@@ -101,10 +101,13 @@ class _Running:
         if self.call is None:
             return
         under_way.leave(self._entered)
-        if error is not None and self._is_ours():
-            if (raised := getattr(self.patch.provider, "raised", None)) is not None:
-                self.call.read(raised, error)
-            self.call.fail(error)
+        try:
+            if error is not None and self._is_ours():
+                if (raised := getattr(self.patch.provider, "raised", None)) is not None:
+                    self.call.read(raised, error)
+                self.call.fail(error)
+        except Exception as fault:  # noqa: BLE001 - the application gets its exception whatever we make of it
+            hooks.fault(f"reading an error of {self.patch.provider.package}", fault)
 
     def _is_ours(self) -> bool:
         """Whether the call is to be a span; what a gateway has handed on is one already."""

@@ -34,7 +34,9 @@ class Client:
         finally:
             self.closed = True
 
-    async def ask_async(self, prompt, *, stream=False):
+    async def ask_async(self, prompt, *, stream=False, hook=None):
+        if hook is not None:
+            hook()
         return self._words_async() if stream else {"text": "hello world"}
 
     def promise(self, prompt):
@@ -346,3 +348,21 @@ def test_a_gateway(library, kept, monkeypatch):
         assert [span.attributes.get("error.type") for span in kept.spans] == [None, None, "ValueError"]
     finally:
         instrumentation.switch_off(("gateway_llm",))
+
+
+def test_a_task_that_is_begun_during_a_call_makes_calls_of_its_own(library, kept):
+    """A call beneath another of the same library is part of that one for no longer than that one lasts."""
+    client, tasks = library.Client(), []
+
+    async def later():
+        await over.wait()
+        return await client.ask_async("later")
+
+    async def main():
+        await client.ask_async("now", hook=lambda: tasks.append(asyncio.ensure_future(later())))
+        over.set()
+        return await tasks[0]
+
+    over = asyncio.Event()
+    assert asyncio.run(main()) == {"text": "hello world"}
+    assert [i.input[0]["parts"][0]["content"] for i in kept.interactions] == ["now", "later"]
