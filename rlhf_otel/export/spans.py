@@ -51,6 +51,8 @@ class CallSpan(Span):
 
     def __getattr__(self, name: str) -> Any:
         """Makes the rest of the span; whichever of several threads comes first makes it for all."""
+        if name.startswith("__"):  # a protocol asks, maybe of a copy that has nothing yet
+            raise AttributeError(name)
         kept = self.__dict__
         rest = kept.get("_rest")
         if rest is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -158,3 +159,17 @@ def test_there_is_nothing_that_the_sdks_span_does_not_have(telemetry):
     """A name that no span has is missing here too."""
     with pytest.raises(AttributeError, match="no attribute 'colour'"):
         getattr(started(telemetry), "colour")  # noqa: B009
+
+
+def test_a_span_can_be_copied(telemetry, during):
+    """As one of the SDK can, whose copy has the same ids; what neither has, neither has."""
+    copies = []
+
+    def hook(span):
+        copies.append((span.get_span_context(), copy.copy(span)))
+
+    during(hook)
+    ((context, copied),) = copies
+    assert isinstance(copied, Span)
+    assert copied.get_span_context() == context
+    assert not hasattr(copied, "__nothing__")
