@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 import rlhf_otel
-from rlhf_otel import config, libraries, semconv
+from rlhf_otel import config, libraries, semconv, views
 from rlhf_otel.cli.main import COMMANDS
+from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.testing import FakeCollector, FakeLLM
 
 ROOT = Path(rlhf_otel.__file__).parents[1]
@@ -91,6 +92,17 @@ def test_every_public_name_is_documented() -> None:
     """Each public name of the package stands in `python.md`."""
     page = doc("python.md")
     assert [name for name in rlhf_otel.__all__ if f"rlhf.{name}" not in page and name != "__version__"] == []
+
+
+def test_every_key_of_the_json_is_documented() -> None:
+    """Each key that `--json` prints of a call and of feedback stands in `json.md`, and that has no other."""
+    told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", doc("json.md"), flags=re.MULTILINE))))
+    call = Interaction(trace_id="", span_id="", start_ns=0, end_ns=0, operation="chat", provider="openai")
+    given = Feedback(
+        id="", name="", kind="rating", time_ns=0, scale=(1, 5), correction="", signal="copy", step=0, range=(0, 1),
+        chosen="", rejected="", margin=1, position="first", ranking=("",),
+    )  # fmt: skip
+    assert told == {*views.interaction_json(call), *views.feedback_json(given)}
 
 
 def test_every_page_is_linked_and_every_link_leads_somewhere() -> None:
