@@ -132,6 +132,8 @@ def outcome(interaction: Interaction) -> str:
         return printable(interaction.error_type or "error")
     if interaction.stream_end in ("abandoned", "cancelled"):
         return interaction.stream_end
+    if interaction.error_type and interaction.status == "unset" and not interaction.stream:
+        return "cancelled"  # nothing failed, and nothing was answered
     return "ok"
 
 

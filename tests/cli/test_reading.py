@@ -267,6 +267,17 @@ def test_show_names_what_an_answer_was_compared_with(run, store):
     assert f"rejected for {FAILED}" in run("show", GOOD, "--store", store).stdout
 
 
+def test_a_cancelled_call_is_not_called_ok(run, store):
+    """A call without a stream that was cancelled says so, as a stream does; its answer that came is ok."""
+    plain = {"stream": False, "stream_end": None, "time_to_first_token_s": None}
+    gone = interaction("a" * 16, 0, **plain, error_type="CancelledError", output=[], output_tokens=None)
+    with Store.open(store) as opened:
+        opened.add([gone, interaction("b" * 16, 1, **plain)])
+    assert run("show", "a" * 16, "--store", store).stdout.startswith("chat gpt-5-mini  cancelled\n")
+    assert run("show", "b" * 16, "--store", store).stdout.startswith("chat gpt-5-mini  ok\n")
+    assert "cancelled" in run("traces", "--store", store).stdout
+
+
 def test_show_prints_tool_calls_and_errors(run, store):
     """A tool call is shown as a call, an error with its message."""
     assert '→ weather({"city": "Paris"})' in run("show", LEFT, "--store", store).stdout
