@@ -163,18 +163,23 @@ class Worker:
             return False  # a processor or listener asked, from inside the delivery
         self._inbox.put(request)
         self._hurry.put(True)
-        self._ensure_thread()
-        return request.done.wait(timeout) and request.delivered
+        return self._ensure_thread() and request.done.wait(timeout) and request.delivered
 
-    def _ensure_thread(self) -> None:
+    def _ensure_thread(self) -> bool:
+        """Whether there is a thread now. Where the system has none to give, the next item asks for one again."""
         if self._thread is not None and self._thread.is_alive():
-            return
+            return True
         if type(self._inbox) is not queue.SimpleQueue:
             self._refit()
         with self._start_lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="rlhf-otel-export", daemon=True)
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError as error:
+                    hooks.say("no thread", "the export thread was not started (%s); what is recorded waits", error)
+                    return False
+        return True
 
     def _refit(self) -> None:
         """Moves what waits into queues of gevent's, which has replaced threads and queues since ours were made.

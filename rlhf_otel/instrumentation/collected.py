@@ -34,7 +34,8 @@ def watch() -> None:
         _watching = True
         _late = queue.SimpleQueue()  # of gevent's kind, where that has replaced threads meanwhile
         gc.callbacks.append(_collecting)
-        threading.Thread(target=_end_late, name="rlhf-otel-collected", daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # no thread to be had: what would be its to end is left to `end_all`
+            threading.Thread(target=_end_late, name="rlhf-otel-collected", daemon=True).start()
 
 
 def is_under_way() -> bool:

@@ -300,3 +300,20 @@ def test_strict_does_not_end_the_thread(make, monkeypatch):
     worker.put(2)
     assert not worker.flush(5)
     assert hooks.counters["faults"] == 2
+
+
+def no_thread(_):
+    """What a system says that has no more threads to give."""
+    raise RuntimeError("can't start new thread")
+
+
+def test_no_thread_to_be_had(make, monkeypatch):
+    """Nothing of it reaches whoever ends a span; a flush says so at once, and all leaves when there is a thread."""
+    worker = make(sink := Sink())
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        worker.put("first")
+        assert not worker.flush(60)
+    worker.put("second")
+    assert worker.flush(5)
+    assert sink.taken == ["first", "second"]

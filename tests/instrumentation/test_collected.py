@@ -93,6 +93,27 @@ def test_the_end_of_the_process_does_not_wait_for_what_the_thread_has_taken() ->
     assert len(ended) >= 19_999
 
 
+def test_a_stream_where_no_thread_is_to_be_had(llm, clients, monkeypatch) -> None:
+    """It is recorded as any other: the thread is for what the garbage collector finds within locks alone."""
+
+    start = threading.Thread.start
+
+    def no_thread(thread: threading.Thread) -> None:
+        if thread.name.startswith("rlhf-otel"):
+            raise RuntimeError("can't start new thread")
+        start(thread)  # of the fake provider
+
+    instrumentation.switch_on()
+    collected._begin_anew()
+    with capture() as captured:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", no_thread)
+            stream = clients["openai", "sync"].chat.completions.create(**ASK, stream=True)
+        assert len(list(stream)) > 1
+        assert [i.stream_end for i in captured.interactions] == ["completed"]
+    collected._begin_anew()
+
+
 def test_a_failed_call_keeps_nothing_of_the_application_alive(llm, clients) -> None:
     """The locals of the frames that an exception came through die with them, without the garbage collector."""
 
