@@ -10,6 +10,7 @@ import functools
 import inspect
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -63,11 +64,14 @@ def new_call(patch: Any, endpoint: Endpoint, provider: str, server: Mapping[str,
 
 
 class Conversation:
-    """The calls of one connection. Several answers may be under way, each in a lane of its own."""
+    """The calls of one connection. Several answers may be under way, each in a lane of its own.
+
+    What is asked for in a lane that is busy waits for its turn there.
+    """
 
     def __init__(self, begin: Begin) -> None:
         self._begin = begin
-        self._open: dict[Any, Call] = {}
+        self._open: dict[Any, deque[Call]] = {}
         self._steered: dict[Any, Any] = {}
 
     def sent(self, message: Any) -> None:
@@ -89,13 +93,16 @@ class Conversation:
             return
         if event.type == "response.created" and event.stream_id not in self._open:
             self._go_on(event)
-        call = self._open.get(event.stream_id)
-        if call is None:
+        lane = self._open.get(event.stream_id)
+        if lane is None:
             return
+        call = lane[0]
         call.stamps.append(now)
         call.read(call.endpoint.chunk, call.state, event)
         if event.type in _LAST:
-            del self._open[event.stream_id]
+            lane.popleft()
+            if not lane:
+                del self._open[event.stream_id]
             call.finish("error" if event.type == "error" else "completed")
 
     def broken(self, error: BaseException) -> None:
@@ -109,14 +116,14 @@ class Conversation:
             call.finish("abandoned")
 
     def _all(self) -> list[Call]:
-        calls = list(self._open.values())
+        calls = [call for lane in self._open.values() for call in lane]
         self._open.clear()
         return calls
 
     def _ask(self, lane: Any, body: dict[str, Any]) -> None:
         if (call := self._begin(body.get("model"))) is not None:
             call.asked(body)
-            self._open[lane] = call
+            self._open.setdefault(lane, deque()).append(call)
 
     def _go_on(self, event: Lenient) -> None:
         """An answer that nobody asked for goes on from one that was steered."""

@@ -189,3 +189,21 @@ def test_nothing_is_recorded_once_switched_off(kind, llm, clients, run, captured
 
     assert not hasattr(run(kind, talk()), "_rlhf_conversation")
     assert captured.spans == []
+
+
+@each_kind
+def test_questions_that_do_not_wait_for_answers(kind, llm, clients, run, captured):
+    """Questions in the same lane are answered in their order, and each answer is that to its own question."""
+    llm.script(REPLY, Reply(id="resp-b", text="Rome."))
+
+    async def talk():
+        async with entered(connect(clients["openai", kind], "responses")) as connection:
+            for question in ("Capital of France?", "And Italy?"):
+                await settle(connection.response.create(model="gpt-5", input=question))
+            return [await until_done(connection) for _ in range(2)]
+
+    run(kind, talk())
+    asked = [span.attributes["gen_ai.input.messages"] for span in captured.spans]
+    assert ["France" in asked[0], "Italy" in asked[1]] == [True, True]
+    assert [said(span) for span in captured.spans] == ["Paris is it.", "Rome."]
+    assert [span.attributes["rlhf.stream.end"] for span in captured.spans] == ["completed", "completed"]
