@@ -70,12 +70,16 @@ class EncodingExporter:
     count = 0
     newest: Any = None
 
+    def __init__(self) -> None:
+        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+
+        self.encode: Callable[[Any], Any] = encode_spans
+
     def export(self, spans: Any) -> Any:
         """Does what the OTLP exporter does before it sends."""
-        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
         from opentelemetry.sdk.trace.export import SpanExportResult
 
-        encode_spans(spans).SerializePartialToString()
+        self.encode(spans).SerializePartialToString()
         self.count += len(spans)
         self.newest = spans[-1]
         return SpanExportResult.SUCCESS
@@ -207,13 +211,15 @@ class Own(Variant):
 
 
 class OwnExported(Own):
-    """The same with OTLP encoding."""
+    """The same with OTLP encoding, by the encoder that the OTLP exporters are given."""
 
     def sinks(self) -> list[Any]:
         """Our own sink around the exporter."""
+        from rlhf_otel.export.encoder import Encoder
         from rlhf_otel.export.otlp import SpanSink
 
         self.sink = EncodingExporter()
+        self.sink.encode = Encoder().encode
         return [SpanSink(self.sink)]
 
 

@@ -71,6 +71,10 @@ def _make(word: str, signal: Signal, config: Config) -> Any:
     if isinstance(codes := getattr(made, "_retryable_error_codes", None), frozenset):
         # What is too large does not get smaller by being sent again for seconds; what else there is comes again anyway.
         made._retryable_error_codes = frozenset(code for code in codes if code.name != "RESOURCE_EXHAUSTED")
+    if signal == "traces":
+        from rlhf_otel.export import encoder
+
+        encoder.hand_to(made)
     return made
 
 
