@@ -64,8 +64,6 @@ class StainlessPatch(Patch):
         """Replaces the methods that all calls come by."""
         base: ModuleType = sys.modules[f"{self.provider.package}._base_client"]
         streaming: ModuleType = sys.modules[f"{self.provider.package}._streaming"]
-        self._replace(base.SyncAPIClient, "request", self._request)
-        self._replace(base.AsyncAPIClient, "request", self._request_async)
         self._replace(base.BaseClient, "_build_request", _build_request)
         self._replace(base.SyncAPIClient, "_process_response", self._process_response)
         self._replace(base.AsyncAPIClient, "_process_response", self._process_response)
@@ -80,6 +78,9 @@ class StainlessPatch(Patch):
             self._replace(base.BaseClient, "_tracer", _tracer_property)
             self._replace(base.BaseClient, "_set_open_telemetry", adoption.remember_choice)
             self._replace(base.BaseClient, "_copy_open_telemetry", adoption.inherit_choice)
+        # Where calls begin comes last, and is put back first: what has begun finds the rest in place.
+        self._replace(base.SyncAPIClient, "request", self._request)
+        self._replace(base.AsyncAPIClient, "request", self._request_async)
 
     def replace_connectors(self, module: ModuleType) -> None:
         """Replaces what opens the connections of `module`, which has been imported."""

@@ -97,7 +97,9 @@ def test_switching_while_threads_ask(client, captured):
     seen = recorded(captured)
     assert failures == []
     assert len(seen) == len(set(seen))
-    assert set(seen) <= set(pairs("last", *(f"call {number}" for number in range(next(asked)))))
+    asked_for = pairs("last", *(f"call {number}" for number in range(next(asked))))
+    without_question = {("", answer) for _, answer in asked_for}  # switched off between its beginning and its request
+    assert set(seen) <= {*asked_for, *without_question}
     assert ("last", answer_to("last")) in seen
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 
 import openai
 import pytest
 
 from rlhf_otel import handles, instrumentation
+from rlhf_otel.instrumentation.providers.openai_background import waiting
 from rlhf_otel.testing import Reply, Usage
 
 from .conftest import deferred
@@ -25,6 +27,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the SDK's, of methods that will leave it
     pytest.mark.skipif(int(openai.__version__.partition(".")[0]) < 3, reason="these methods are newer"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def nothing_waits(monkeypatch):
+    """No question of an earlier test waits for its answer: the fake provider's ids come again."""
+    monkeypatch.setattr(waiting, "_asked", OrderedDict())
 
 
 def content(span, name):
