@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 import importlib.metadata
 import sys
@@ -27,7 +28,7 @@ class Library(Protocol):
     """The lowest and the highest major version that is supported."""
 
 
-class Patch:
+class Patch(abc.ABC):
     """One library, patched: whose calls are recorded, where to, and how to put everything back."""
 
     def __init__(self, library: Library) -> None:
@@ -40,17 +41,17 @@ class Patch:
 
     # --- What a kind of patch point does itself ---------------------------------------------------------------------
 
+    @abc.abstractmethod
     def replace_methods(self) -> None:
         """Replaces what has to be replaced, by `_replace`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def add(self, client: Any) -> None:
         """Records the calls of this one client."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def forget_clients(self) -> None:
         """Records the calls of no single client any more."""
-        raise NotImplementedError
 
     # --- On and off -------------------------------------------------------------------------------------------------
 
