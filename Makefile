@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# A file of tests to a process, as many processes as there are cores, up to four.
+PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-all test-beside test-matrix lint format bench clean
 
@@ -9,16 +11,16 @@ BIN = $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/rlhf-otel demo
 
-## What decides whether a change is good: style, types, every test, the oldest supported libraries.
+## What decides whether a change is good: style, types, every test, the oldest supported versions, the further libraries.
 test: $(VENV)/.installed-dev lint
-	$(BIN)/python -m pytest -q
-	tests/matrix/run.sh oldest
+	$(BIN)/python -m pytest -q $(PARALLEL)
+	tests/matrix/run.sh oldest $(PARALLEL)
+	tests/matrix/run.sh libraries $(PARALLEL)
 
-## The same, with further client libraries and frameworks, those between oldest and newest, and the slow tests' long forms.
+## The same, with the versions between oldest and newest, frameworks, other instrumentations, and the slow tests.
 test-all: test
 	RLHF_OTEL_TEST_SLOW=1 $(BIN)/python -m pytest -q -m slow
 	tests/matrix/run.sh middle
-	tests/matrix/run.sh libraries
 	tests/matrix/run.sh frameworks
 	$(MAKE) test-beside
 
@@ -49,11 +51,13 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@echo "installing into $(VENV), which takes about a minute ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo,dev]'
+	@echo "installing into $(VENV), which takes about two minutes ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo,dev]'
 	@touch $@ $(VENV)/.installed
 
 clean:
