@@ -224,8 +224,11 @@ def _model(options: Any) -> Any:
 
 
 def _imported(patch: weakref.ref[StainlessPatch], module: ModuleType) -> None:
-    if (found := patch()) is not None:
-        found.replace_connectors(module)
+    try:
+        if (found := patch()) is not None:
+            found.replace_connectors(module)
+    except Exception as error:  # noqa: BLE001 - the application's import must succeed
+        hooks.fault(f"instrumenting {module.__name__}", error)
 
 
 def _build_request(original: Callable[..., Any]) -> Callable[..., Any]:

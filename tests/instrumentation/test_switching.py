@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import os
 import subprocess
@@ -310,3 +311,17 @@ def test_a_subclass_whose_wrapper_holds_itself(llm):
         client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}])
         assert len(kept.spans) == 1
     assert Retrying.request.calls == 1
+
+
+def test_a_part_that_is_imported_later_and_is_not_as_expected(monkeypatch):
+    """The application's import succeeds whatever befalls us in it; the fault is counted."""
+    name = "openai.resources.responses.responses"
+    faults = hooks.counters["faults"]
+    with capture(strict=False):
+        instrumentation.switch_on()
+        monkeypatch.setattr(instrumentation._patches["openai"].provider, "connections", {name: ()})
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        instrumentation.switch_off()
+        instrumentation.switch_on()
+        assert importlib.import_module(name).Responses
+    assert hooks.counters["faults"] == faults + 1
