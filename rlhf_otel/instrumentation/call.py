@@ -17,7 +17,6 @@ import operator
 import sys
 import time
 import weakref
-from array import array
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -26,6 +25,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from rlhf_otel import app_context, codec, handles, hooks, semconv
 from rlhf_otel.instrumentation import collected
 from rlhf_otel.instrumentation.held import HeldSpan
+from rlhf_otel.instrumentation.stamps import Stamps
 from rlhf_otel.records import Handle, Interaction, Message, Part, StreamEnd
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Call:
         self._body: bytes | Mapping[str, Any] | None = None
         self.patch: Any = None
         self.first_token = self._first_reasoning = 0
-        self.stamps = array("q")
+        self.stamps = Stamps()
         self.state: Any = None
         self.span: Span = trace.INVALID_SPAN
         self.handle: Handle | None = None
@@ -272,7 +272,7 @@ class Call:
             self.attributes = {**attributes, **self.attributes}
         completed = self.telemetry.complete(self.interaction(resource or {}))
         self.dropped = completed.dropped
-        self.telemetry.measure(completed.interaction, self.stamps)
+        self.telemetry.measure(completed.interaction, self.stamps.packed())
         return completed
 
     def _read_request(self, body: bytes | Mapping[str, Any]) -> None:
@@ -330,7 +330,8 @@ class Call:
         return (stamp - self._started) / 1e9 if stamp else None
 
     def _max_gap(self) -> float | None:
-        gaps = map(operator.sub, itertools.islice(self.stamps, 1, None), self.stamps)
+        stamps = self.stamps.packed()
+        gaps = map(operator.sub, itertools.islice(stamps, 1, None), stamps)
         longest = max(gaps, default=None)
         return None if longest is None else longest / 1e9
 

@@ -14,12 +14,13 @@ class Endpoint(Protocol):
 
     An endpoint may also have `read_options(call, options)`, which reads from the SDK's options, and at once, what the
     body does not have (ids in the path) or what cannot be kept (files); `reader(response)`, which makes what reads an
-    answer that is no JSON; `taker(call, state)`, which may give a function that takes a chunk if that is nothing but a
-    further piece of the text that `chunk` has read last, and says whether it did, never raising; `line(call, value)`,
-    which reads one of an answer's JSON lines; `reads_text`, where an answer may be plain text; `marks_end`, where
-    `chunk` sets `call.complete` at what every answer ends with, so that a stream without it was cut short;
-    `usage_option`, by which a stream is asked for its usage, see `asking`; `exhausted(call, stream)`, which reads what
-    a stream object knows at its end; and `unrecorded`, see `Unrecorded`.
+    answer that is no JSON; `taker(call, state)`, which may give a function and a list: the function says what further
+    piece a chunk is, if it is nothing but one of the text that `chunk` has read last, None of any other, and never
+    raises, the list is where that text is gathered; `line(call, value)`, which reads one of an answer's JSON lines;
+    `reads_text`, where an answer may be plain text; `marks_end`, where `chunk` sets `call.complete` at what every
+    answer ends with, so that a stream without it was cut short; `usage_option`, by which a stream is asked for its
+    usage, see `asking`; `exhausted(call, stream)`, which reads what a stream object knows at its end; and `unrecorded`,
+    see `Unrecorded`.
     """
 
     operation: str

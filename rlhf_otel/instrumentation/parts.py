@@ -13,10 +13,8 @@ import json
 import re
 from typing import Any
 
+from rlhf_otel.instrumentation.stamps import MANY
 from rlhf_otel.records import Message, Part
-
-MANY = 32
-"""So many pieces of streamed text are kept apart at most."""
 
 FINISH_REASONS = {
     "end_turn": "stop", "stop_sequence": "stop", "eos": "stop", "max_tokens": "length", "max_output_tokens": "length",

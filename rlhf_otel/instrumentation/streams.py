@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from rlhf_otel import handles, hooks
 from rlhf_otel.instrumentation import asking
 from rlhf_otel.instrumentation.bodies import BodyReader, reader_for
+from rlhf_otel.instrumentation.parts import join
+from rlhf_otel.instrumentation.stamps import MANY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -28,12 +30,17 @@ _EXTENSION = "rlhf_otel"
 
 def observe(call: Call, source: Iterator[Any]) -> Iterator[Any]:
     """Yields what `source` yields; ends `call` when it ends, fails or is closed."""
-    clock, stamp, take = _clock, call.stamps.append, None
+    clock, newest, (piece_of, pieces) = _clock, call.stamps.newest, _NO_TAKER
     try:
         for chunk in source:
-            stamp(clock())
-            if take is None or not take(chunk):
-                take = _read(call, chunk)
+            newest.append(clock())
+            if (piece := piece_of(chunk)) is None:
+                piece_of, pieces = _read(call, chunk)
+            else:
+                pieces.append(piece)
+                if len(pieces) >= MANY:
+                    join(pieces)
+                    call.stamps.packed()
             yield chunk
     except GeneratorExit:
         call.finish("abandoned")
@@ -46,12 +53,17 @@ def observe(call: Call, source: Iterator[Any]) -> Iterator[Any]:
 
 async def observe_async(call: Call, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
     """The same for an asynchronous stream."""
-    clock, stamp, take = _clock, call.stamps.append, None
+    clock, newest, (piece_of, pieces) = _clock, call.stamps.newest, _NO_TAKER
     try:
         async for chunk in source:
-            stamp(clock())
-            if take is None or not take(chunk):
-                take = _read(call, chunk)
+            newest.append(clock())
+            if (piece := piece_of(chunk)) is None:
+                piece_of, pieces = _read(call, chunk)
+            else:
+                pieces.append(piece)
+                if len(pieces) >= MANY:
+                    join(pieces)
+                    call.stamps.packed()
             yield chunk
     except GeneratorExit:
         call.finish("abandoned")
@@ -64,19 +76,25 @@ async def observe_async(call: Call, source: AsyncIterator[Any]) -> AsyncIterator
     call.finish()
 
 
-def _read(call: Call, chunk: Any) -> Callable[[Any], bool] | None:
+_NO_TAKER: tuple[Callable[[Any], str | None], list[str]] = (lambda _: None, [])
+"""Of an endpoint that has none: every chunk is to be read."""
+
+
+def _read(call: Call, chunk: Any) -> tuple[Callable[[Any], str | None], list[str]]:
     """Has the endpoint read a chunk; returns what may take the next ones at a glance, where the endpoint has that.
 
     Nearly all chunks of a stream are a piece of text and nothing else. To see that costs less than to read them.
     """
     try:
         call.endpoint.chunk(call, call.state, chunk)
+        if len(call.stamps.newest) >= MANY:
+            call.stamps.packed()
         taker = getattr(call.endpoint, "taker", None)
-        return None if taker is None else taker(call, call.state)
+        return (None if taker is None else taker(call, call.state)) or _NO_TAKER
     except Exception as error:  # noqa: BLE001 - an unforeseen chunk is the application's all the same
         call.misread = True
         hooks.fault("reading a chunk", error)
-        return None
+        return _NO_TAKER
 
 
 def wrap_stream(stream: Any, sdk_class: type[Any], observer: Callable[[Call, Any], Any]) -> None:
