@@ -311,12 +311,13 @@ class Call:
         )  # fmt: skip
 
     def _failure(self) -> tuple[str | None, str | None]:
-        """Type and message of what went wrong: an exception, or what a reader found in the response.
+        """Type and message of what went wrong: an exception, in a reader's words where it found any, or what one found.
 
         What was cancelled has no message, because nothing failed; of a call that is no stream only the type tells it.
         """
         if self.error is not None and self.end == "error":
-            return self.error
+            kind, said = self.error
+            return (kind, self.failure[1]) if self.failure is not None and self.failure[1] else (kind, said)
         if self.failure is not None:
             return self.failure
         return (self.error[0], None) if self.error is not None and not self.stream else (None, None)

@@ -171,7 +171,7 @@ def test_a_stream_that_is_left_early(library, case, kind, wire, run, recording):
 
 @each_first
 def test_a_call_that_is_refused(library, case, kind, wire, run, recording):
-    """The exception is the library's own, as without us, and the span tells its type."""
+    """The exception is the library's own, as without us, and the span tells its type, its words and no headers."""
     raised = []
     for record in (nullcontext, recording):
         wire.tell(library.refusal)
@@ -182,6 +182,8 @@ def test_a_call_that_is_refused(library, case, kind, wire, run, recording):
     (span,) = kept.spans
     assert span.attributes["error.type"] == raised[0][0].__qualname__
     assert span.status.status_code is StatusCode.ERROR
+    assert "no such model" in span.status.description
+    assert "content-type" not in span.status.description.lower()
 
 
 @each_first

@@ -217,6 +217,13 @@ class Cohere:
         model = arguments.get("model")
         return Described(provider=name, model=model if isinstance(model, str) else None, attributes=server(url))
 
+    def raised(self, call: Call, error: BaseException) -> None:
+        """Reads status and message of what was refused; as text, such an error has all headers of the response."""
+        status, body = getattr(error, "status_code", None), getattr(error, "body", None)
+        call.status_code = status if isinstance(status, int) else None
+        if isinstance(message := body.get("message") if isinstance(body, dict) else None, str):
+            call.failure = (type(error).__qualname__, message)
+
     def client_of(self, instance: Any) -> Any:
         """What a client and its `v2` share."""
         own = getattr(instance, "_client_wrapper", None)
