@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A file of tests to a process, as many processes as there are cores, up to four.
 PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-all test-beside test-matrix lint format bench clean
+.PHONY: demo test test-all test-beside test-train test-matrix lint format bench clean
 
 ## See it work: environment, installation, the main job on the embedded store. No key, no network but the package index.
 demo: $(VENV)/.installed
@@ -22,17 +22,23 @@ test-all: test
 	RLHF_OTEL_TEST_SLOW=1 $(BIN)/python -m pytest -q -m slow
 	tests/matrix/run.sh middle
 	tests/matrix/run.sh frameworks
+	tests/matrix/run.sh frameworks/openai2
 	$(MAKE) test-beside
 
 ## Beside every other instrumentation that we know, each in an environment of its own.
 test-beside:
 	set -e; for peer in tests/matrix/beside/*.txt; do tests/matrix/run.sh beside/$$(basename $$peer .txt); done
 
+## Models in this process: torch and transformers, some gigabytes. No other target needs it.
+test-train:
+	tests/matrix/run.sh train
+
 test-matrix: $(VENV)/.installed-dev
 	tests/matrix/run.sh oldest
 	tests/matrix/run.sh middle
 	tests/matrix/run.sh libraries
 	tests/matrix/run.sh frameworks
+	tests/matrix/run.sh frameworks/openai2
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

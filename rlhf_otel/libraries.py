@@ -24,6 +24,7 @@ BUILT_IN = {
     "huggingface_hub": _ROOM + "huggingface",
     "vllm": _ROOM + "vllm",
     "llama_cpp": _ROOM + "llama_cpp",
+    "transformers": _ROOM + "transformers",
 }
 """Package of the client library, as it is imported -> the module whose `provider` reads it."""
 
@@ -38,6 +39,7 @@ _HOOKS: Mapping[str, str] = {
     "huggingface_hub": "huggingface_hub.inference",
     "vllm": "vllm.entrypoints.llm",
     "llama_cpp": "llama_cpp.llama",
+    "transformers": "transformers.pipelines.text_generation",
 }
 """Package -> the module whose import says that it is in use, where that is not the package itself."""
 

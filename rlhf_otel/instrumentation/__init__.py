@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         OpenAIInstrumentor,
         SambaNovaInstrumentor,
         TogetherInstrumentor,
+        TransformersInstrumentor,
         VLLMInstrumentor,
     )
     from rlhf_otel.instrumentation.patching import Patch
@@ -58,6 +59,7 @@ __all__ = [
     "OpenAIInstrumentor",
     "SambaNovaInstrumentor",
     "TogetherInstrumentor",
+    "TransformersInstrumentor",
     "VLLMInstrumentor",
     "end_open_streams",
     "instrument_client",

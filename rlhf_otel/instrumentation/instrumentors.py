@@ -137,3 +137,9 @@ class LlamaCppInstrumentor(_Instrumentor):
     """Instruments llama-cpp-python 0 and 1."""
 
     package, requirement = "llama_cpp", "llama-cpp-python >= 0.2, < 2"
+
+
+class TransformersInstrumentor(_Instrumentor):
+    """Instruments transformers 4 and 5, their text-generation pipelines."""
+
+    package, requirement = "transformers", "transformers >= 4.45, < 6"

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Runs tests in an environment of their own: `oldest` and `middle` those of the instrumentation with other versions of
 # the client libraries and of OpenTelemetry, any other name those of the folder `tests/NAME` with what they need;
-# `beside/NAME` those of `tests/beside` with one other instrumentation.
+# `beside/NAME` those of `tests/beside` with one other instrumentation, `frameworks/NAME` those of `tests/frameworks`
+# with other frameworks.
 #
-#   tests/matrix/run.sh oldest|middle|libraries|frameworks|beside/NAME [pytest arguments...]
+#   tests/matrix/run.sh oldest|middle|libraries|frameworks|frameworks/openai2|train|beside/NAME [pytest arguments...]
 #
 # The environment is made on the first run, under .venvs/, and again when its requirements change.
 # PYTHON names the interpreter to make it with.
@@ -13,12 +14,12 @@ name=${1:-}
 cd "$(dirname "$0")/../.."
 versions="tests/matrix/$name.txt"
 if [ -z "$name" ] || [ "$name" = tools ] || [ ! -f "$versions" ]; then
-    echo "usage: tests/matrix/run.sh oldest|middle|libraries|frameworks|beside/NAME [pytest arguments...]" >&2
+    echo "usage: tests/matrix/run.sh oldest|middle|libraries|frameworks|frameworks/openai2|train|beside/NAME [pytest arguments...]" >&2
     exit 2
 fi
 shift
 
-home=".venvs/$name"
+home=".venvs/$(echo "$name" | tr / -)"
 wanted=$(cat "$versions" tests/matrix/tools.txt pyproject.toml)
 if [ "$(cat "$home/made-from" 2>/dev/null)" != "$wanted" ]; then
     echo "making $home" >&2
@@ -27,7 +28,9 @@ fi
 python="$home/bin/python"
 [ -x "$python" ] || python="$home/Scripts/python"
 if [ ! -f "$home/made-from" ]; then
-    "$python" -m pip install --quiet --disable-pip-version-check --editable . \
+    # Pip as old as some Pythons bring it looks for minutes for what goes together.
+    "$python" -m pip install --quiet --disable-pip-version-check --upgrade pip
+    "$python" -m pip install --quiet --editable . \
         --requirement "$versions" --requirement tests/matrix/tools.txt
     printf '%s\n' "$wanted" > "$home/made-from"
 fi

@@ -64,7 +64,7 @@ class Chat:
         """Reads the parameters, the messages and the tools."""
         read_parameters(call, body)
         call.attributes[semconv.OPENAI_API_TYPE] = "chat_completions"
-        call.input = [_message(m) for m in body.get("messages") or () if isinstance(m, Mapping)]
+        call.input = [read_message(m) for m in body.get("messages") or () if isinstance(m, Mapping)]
         functions = [t.get("function", t) for t in body.get("tools") or () if isinstance(t, Mapping)]
         call.tools = [parts.function_tool(f.get("name"), f.get("description"), f.get("parameters")) for f in functions]
 
@@ -305,9 +305,9 @@ def _answer(choice: Any) -> Message:
     return parts.message(answer.role or "assistant", made, choice.finish_reason)
 
 
-def _message(m: Mapping[str, Any]) -> Message:
-    role = str(m.get("role", ""))
-    content = m.get("content")
+def read_message(m: Mapping[str, Any]) -> Message:
+    """A message of a conversation, as the application sends it."""
+    role, content = str(m.get("role", "")), m.get("content")
     if role in ("tool", "function"):
         given = [_part(p) for p in content] if isinstance(content, list) else content
         return parts.message("tool", [parts.tool_response(m.get("tool_call_id") or m.get("name"), given)])
