@@ -6,13 +6,20 @@ Everything that is expected is written out. Nothing is computed by the code unde
 from __future__ import annotations
 
 import asyncio
+import importlib
 import inspect
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from .wire import Answer, Body
+
+REQUIRED = "RLHF_OTEL_TEST_LIBRARIES"
+"""Set where the libraries are meant to be there: then a missing one fails instead of being skipped."""
 
 CONTENT = {
     "input": "gen_ai.input.messages",
@@ -82,6 +89,11 @@ class Library:
     cases: Sequence[Case]
     made_anew: bool = False
     refusal: Body = REFUSAL
+
+
+def required(module: str) -> Any:
+    """The module of a library; where it is missing, the tests are skipped unless it is meant to be there."""
+    return importlib.import_module(module) if os.environ.get(REQUIRED) else pytest.importorskip(module)
 
 
 async def outcome(case: Case, client: Any) -> Any:

@@ -14,6 +14,11 @@ class Client:
     def __init__(self, url):
         self.url, self.own = url, None
 
+    async def aclose(self):
+        """Closes its connections, if it was used."""
+        if self.own is not None:
+            await self.own.close()
+
     async def ask(self, operation, **given):
         """A whole answer."""
         if self.own is None:

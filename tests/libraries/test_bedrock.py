@@ -12,9 +12,10 @@ from opentelemetry.trace import StatusCode
 from rlhf_otel import instrumentation
 from rlhf_otel.testing import capture
 
+from .case import required
 from .wire import Body, Framed, Wire
 
-boto3 = pytest.importorskip("boto3")
+boto3 = required("boto3")
 from .cases_bedrock import CLAUDE_ASKED, CREDENTIALS, EVENTS, ID, NOVA, framed  # noqa: E402
 
 ASKED = {"modelId": NOVA, "messages": [{"role": "user", "content": [{"text": "Hi"}]}]}

@@ -25,9 +25,6 @@ pytestmark = [  # of the libraries themselves
     pytest.mark.filterwarnings("ignore:The .* method is deprecated"),
 ]
 
-REQUIRED = "RLHF_OTEL_TEST_LIBRARIES"
-"""Set where the libraries are meant to be there: then a missing one fails instead of being skipped."""
-
 
 def _is_installed(package):
     try:
@@ -40,7 +37,7 @@ def _loaded():
     """The tables of cases, of the libraries that are installed; a file names its library by its own name."""
     for path in sorted(Path(__file__).parent.glob("cases_*.py")):
         package = libraries.named(path.stem.removeprefix("cases_"), libraries.BUILT_IN)
-        if os.environ.get(REQUIRED) or _is_installed(libraries.hook(package)):
+        if os.environ.get(kit.REQUIRED) or _is_installed(libraries.hook(package)):
             yield importlib.import_module(f"{__package__}.{path.stem}").LIBRARY
 
 
@@ -80,9 +77,18 @@ def loop():
 
 
 @pytest.fixture(scope="module")
-def clients(wire):
+def clients(wire, loop):
     """One client of each kind for all cases of a library; making them costs more than using them."""
-    return functools.cache(lambda made_by: made_by(wire.url))
+    made = []
+
+    def client(made_by):
+        made.append(made_by(wire.url))
+        return made[-1]
+
+    yield functools.cache(client)
+    for one in made:
+        if (close := getattr(one, "aclose", None)) is not None:
+            loop.run_until_complete(close())
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
+from .case import required
 from .wire import Body, Wire
 
-pytest.importorskip("mistralai.client")
+required("mistralai.client")
 
 APP = """
 import sys

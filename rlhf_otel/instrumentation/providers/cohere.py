@@ -1,6 +1,6 @@
 """cohere 5 to 7: chat of both versions of the API, embeddings, reranking. The first one's words are in `cohere_v1`.
 
-Sources: the types of cohere 5.13 and 7.3; the API's page on chat, by which a stream's usage stands in its last event.
+Sources: the types of cohere 7.3; the API's page on chat, by which a stream's usage stands in its last event.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The private methods are patched that make one HTTP request each: chats, automati
 come by there, once for each request. What is asked is read in both of the SDK's spellings, `inline_data` and
 `inlineData`, as its users may write either.
 
-Sources: the types of google-genai 1.0 and 3.6; the Gemini API's page on usage metadata, by which thoughts stand beside
+Sources: the types of google-genai 3.6; the Gemini API's page on usage metadata, by which thoughts stand beside
 the candidates' tokens, and cached tokens within the prompt's.
 """
 

@@ -4,7 +4,7 @@ Content may be a list of chunks, thinking among them, and the arguments of a too
 the global provider; for the calls that are recorded here it does not, as one call is one span. A provider that the
 application has given to the SDK alone is left its spans.
 
-Sources: the types and the tracing hook of mistralai 2.0 and 3.7.
+Sources: the types and the tracing hook of mistralai 3.7.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 All methods, also the functions of the module that were bound when it was imported, come by the client's `_request`,
 which has the JSON that goes over the wire: functions as tools and pictures as base64 by then.
 
-Sources: the types of ollama 0.4 and 0.6; the API's page on streaming, by which the counts stand in the last chunk.
+Sources: the types of ollama 0.6; the API's page on streaming, by which the counts stand in the last chunk.
 """
 
 from __future__ import annotations
