@@ -123,7 +123,7 @@ def interaction_attributes(interaction: Interaction, encoded: Mapping[str, str] 
     attributes: Attributes = {s.OPERATION_NAME: i.operation, s.PROVIDER_NAME: i.provider}
     for key, value in zip(_PLAIN_KEYS, _plain_values(i), strict=True):
         if value is not None:
-            attributes[key] = whole(value) if isinstance(value, str) else value
+            attributes[key] = whole(value) if isinstance(value, str) and not value.isascii() else value
     if i.stream:
         attributes[s.REQUEST_STREAM] = True
     if i.usage_estimated:
@@ -315,7 +315,7 @@ def response_text(interaction: Interaction) -> str:
 def flat(value: Any) -> Any:
     """`value` itself where OpenTelemetry takes it as an attribute, else its JSON."""
     if isinstance(value, str):
-        return whole(value)
+        return value if value.isascii() else whole(value)
     if is_plain(value):
         return value if not isinstance(value, int) or -(2**63) <= value < 2**63 else str(value)  # what OTLP can hold
     if isinstance(value, (list, tuple)) and len({type(item) for item in value}) == 1 and is_plain(value[0]):

@@ -179,11 +179,11 @@ class OwnProviders:
             return False
         return bool(span.is_recording()) and made_by.are_ours_alone and made_by is self.__dict__.get("call_spans")
 
-    def end_later(self, span: CallSpan, end_ns: int, finish: Callable[[], EndedSpan | None], size: int) -> None:
-        """Ends `span` for the application; `finish` is called on the export thread and says what is exported."""
+    def end_later(self, span: CallSpan, end_ns: int, finish: Callable[..., Any], finalize: Any, size: int) -> None:
+        """Ends `span` for the application; `finish(span, finalize)`, on the export thread, says what is exported."""
         span.end_later(end_ns)
         if span.get_span_context().trace_flags.sampled:
-            self.worker.put(("call", finish), size)
+            self.worker.put(("call", finish, span, finalize), size)
 
     def copied(
         self, span: Any, interaction: Interaction, attributes: dict[str, Any], end_ns: int, *, local_only: bool
@@ -229,12 +229,12 @@ class OwnProviders:
         return self._event_store_sink
 
     def _prepare(self, item: Any) -> Any:
-        kind, payload = item
+        kind, payload, *rest = item
         if kind == "event":
             feedback = feedback_of(payload.log_record)
             return payload if feedback is None else Event(payload, feedback)
         if kind == "call":
-            return payload()
+            return payload(*rest)
         return self._from_elsewhere(payload, local_only=kind == "local")
 
     def _from_elsewhere(self, span: Any, *, local_only: bool) -> EndedSpan:

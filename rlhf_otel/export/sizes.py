@@ -28,7 +28,7 @@ def size_of(item: Any) -> int:
     if attributes is None:
         return 0
     events = getattr(carrier, "events", None) or ()
-    return _ENVELOPE + _size(attributes) + sum(_ENVELOPE + _size(event.attributes or {}) for event in events)
+    return _ENVELOPE + _all(attributes) + sum(_ENVELOPE + _all(event.attributes or {}) for event in events)
 
 
 def cut(item: Any, most: int) -> Any:
@@ -53,9 +53,25 @@ def _carrier(item: Any) -> Any:
     return getattr(readable, "log_record", readable)
 
 
+def _all(attributes: Mapping[str, Any]) -> int:
+    """That of `_size`, without a call for what nearly all attributes are."""
+    size = 0
+    for key, value in attributes.items():
+        kind = type(value)
+        if kind is str and value.isascii():
+            size += _FIELD + len(key) + len(value)
+        elif kind is int or kind is float:
+            size += _FIELD + len(key) + _FIELD
+        else:
+            size += _FIELD + len(key) + _size(value)
+    return size
+
+
 def _size(value: Any) -> int:
     if isinstance(value, str):
         return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, list | tuple):  # before all else that is asked for with more effort
+        return sum(_FIELD + _size(item) for item in value)
     if isinstance(value, Mapping):
         return sum(_FIELD + _size(str(key)) + _size(item) for key, item in value.items())
     if isinstance(value, Sequence):

@@ -7,7 +7,6 @@ and the work is done there. A processor that somebody adds to our provider makes
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import threading
@@ -211,6 +210,7 @@ class Telemetry(ProviderTelemetry):
         self.own = own
         own.redacted = pipeline.redacted
         self._on_foreign = on_foreign
+        self._finish = self._finish_deferred  # bound once: one for each call in the queue adds up
 
     def start_span(self, name: str, kind: trace.SpanKind, attributes: Mapping[str, Any], start_ns: int) -> Any:
         """A new span: a light one where the provider is ours and nobody else listens to it."""
@@ -240,7 +240,7 @@ class Telemetry(ProviderTelemetry):
         """Ends a light span, unless somebody has ended it already, or has begun to listen to our provider."""
         if not self.own.may_defer(span):
             return False
-        self.own.end_later(span, end_ns, functools.partial(self._finish_deferred, span, finalize), size)
+        self.own.end_later(span, end_ns, self._finish, finalize, size)
         return True
 
     def _finish_deferred(self, span: CallSpan, finalize: Callable[..., Completed]) -> EndedSpan | None:

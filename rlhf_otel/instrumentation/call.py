@@ -41,6 +41,9 @@ _CANCELLATIONS = ("CancelledError", "Cancelled", "KeyboardInterrupt", "Generator
 open_streams: weakref.WeakSet[Call] = weakref.WeakSet()
 """Streams that have not ended yet, so that the end of the process can end them."""
 
+_CLOSED: list[object] = []
+"""What a call that has ended has in place of a list of its own, as it may wait for long to be exported."""
+
 _process = object()
 """Stands for this process; a fork has another. What was open at a fork is for the parent to end, and for it alone."""
 
@@ -195,6 +198,7 @@ class Call:
                 return
         except IndexError:
             return
+        self._open = _CLOSED
         if error is not None:
             # In words, at once: an exception that is kept keeps the frames of the application with it.
             self.error = (type(error).__qualname__, _said(error) if end == "error" else None)
