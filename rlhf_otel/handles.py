@@ -29,16 +29,21 @@ _lock = threading.RLock()  # a finalizer may run inside it, on the same thread
 
 def remember(handle: Handle, *message_ids: str | None) -> None:
     """Makes `handle` findable by its span id, its response id and `message_ids`; the newest call wins an id."""
-    keys: list[tuple[Kind, str | None]] = [("span", handle.span_id), ("response", handle.response_id)]
-    keys += [("message", message) for message in message_ids]
     with _lock:
-        for kind, key in keys:
-            if key:
-                if (kind, key) in _by_id:
-                    _by_id.move_to_end((kind, key))
-                _by_id[kind, key] = handle
+        _put(("span", handle.span_id), handle)
+        if handle.response_id:
+            _put(("response", handle.response_id), handle)
+        for message in message_ids:
+            if message:
+                _put(("message", message), handle)
         while len(_by_id) > CAPACITY:
             _by_id.popitem(last=False)
+
+
+def _put(key: tuple[Kind, str], handle: Handle) -> None:
+    if key in _by_id:
+        _by_id.move_to_end(key)
+    _by_id[key] = handle
 
 
 def attach(handle: Handle, result: object) -> None:

@@ -276,8 +276,8 @@ class Telemetry(ProviderTelemetry):
         self.own.measured()
 
     def _meter(self) -> Any:
-        provider = metrics.get_meter_provider()
-        return self.own.meter_provider if is_stand_in(provider) else provider
+        provider = _global_meter_provider()
+        return self.own.meter_provider if provider is None else provider
 
     def _loggers(self) -> Any:
         provider = _logs.get_logger_provider()
@@ -313,6 +313,18 @@ def _global_provider() -> Any:
 
 _LOADED_BY_NAME = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ
 """A provider that this variable names is made by the API when it is first asked for."""
+
+
+def _global_meter_provider() -> Any:
+    """The global meter provider; None where none has been set. Not asked for then, for the same reason."""
+    held = getattr(metrics, "_internal", metrics)
+    if getattr(held, "_METER_PROVIDER", metrics) is None and not _METERS_LOADED_BY_NAME:
+        return None
+    provider = metrics.get_meter_provider()
+    return None if is_stand_in(provider) else provider
+
+
+_METERS_LOADED_BY_NAME = "OTEL_PYTHON_METER_PROVIDER" in os.environ
 
 
 def _target_context(trace_id: str, span_id: str) -> Any:

@@ -26,7 +26,7 @@ from rlhf_otel import app_context, codec, handles, hooks, semconv
 from rlhf_otel.instrumentation import collected
 from rlhf_otel.instrumentation.held import HeldSpan
 from rlhf_otel.instrumentation.stamps import Stamps
-from rlhf_otel.records import Handle, Interaction, Message, Part, StreamEnd
+from rlhf_otel.records import Handle, InteractionDraft, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from rlhf_otel.instrumentation.endpoint import Endpoint
+    from rlhf_otel.records import Interaction, Message, Part, StreamEnd
 
 _clock = time.perf_counter_ns
 _CANCELLATIONS = ("CancelledError", "Cancelled", "KeyboardInterrupt", "GeneratorExit")
@@ -125,9 +126,9 @@ class Call:
         self.handle = Handle(
             f"{ids.trace_id:032x}", f"{ids.span_id:016x}", None, self.start_ns, ids.trace_flags.sampled
         )
-        handles.remember(self.handle, self._context.message)
         self._open.append(_process)
-        if self.stream:
+        if self.stream:  # of any other call nobody has an id before its end
+            handles.remember(self.handle, self._context.message)
             collected.watch()
             open_streams.add(self)
 
@@ -170,11 +171,15 @@ class Call:
             self._first_reasoning = self.stamps[-1]
 
     def identified(self) -> None:
-        """Makes the call findable by the response's id, which a reader has just set; of a stream, before its end."""
+        """Makes the call findable, also by the response's id if that is known by now; of a stream, before its end."""
         h = self.handle
-        if h is not None and self.response_id and h.response_id != self.response_id:
-            self.handle = Handle(h.trace_id, h.span_id, self.response_id, h.start_ns, h.sampled)
-            handles.remember(self.handle, self._context.message)
+        if h is None:
+            return
+        if self.response_id and h.response_id != self.response_id:
+            self.handle = h = Handle(h.trace_id, h.span_id, self.response_id, h.start_ns, h.sampled)
+        elif self.stream:
+            return  # it is findable since it began
+        handles.remember(h, self._context.message)
 
     def read(self, reader: Any, *args: Any) -> None:
         """Runs one of the provider's readers; what it raises is ours to report and never the application's to see."""
@@ -288,7 +293,7 @@ class Call:
         c, content = self._context, self.telemetry.captures_content
         error_type, error_message = self._failure()
         parent = getattr(self.span, "parent", None)
-        return Interaction(
+        return frozen(InteractionDraft(
             trace_id=self.handle.trace_id, span_id=self.handle.span_id,
             parent_span_id=f"{parent.span_id:016x}" if parent else None,
             start_ns=self.start_ns, end_ns=self._end_ns, name=self._name(),
@@ -312,7 +317,7 @@ class Call:
             session=c.session, user=c.user, anonymous_user=None if c.user else app_context.ANONYMOUS,
             message_id=c.message, variant=c.variant, consent=c.consent, context=c.values,
             attributes=self._last_attributes(), resource=resource,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def _failure(self) -> tuple[str | None, str | None]:
         """Type and message of what went wrong: an exception, in a reader's words where it found any, or what one found.

@@ -23,7 +23,7 @@ _DEPTH = 100
 
 def open_span() -> Span | None:
     """The span of the run that the current request is made for, if one of these instrumentations is active."""
-    if not any(module in sys.modules for module in _INSTRUMENTATIONS):
+    if sys.modules.keys().isdisjoint(_INSTRUMENTATIONS):
         return None
     manager = _manager(sys._getframe(1))
     for handler in getattr(manager, "handlers", ()):

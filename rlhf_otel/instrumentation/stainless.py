@@ -56,7 +56,7 @@ class StainlessPatch(Patch):
         self.provider = provider
         # By HTTP client, which the copies that `with_options` makes share.
         self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._services: weakref.WeakKeyDictionary[Any, tuple[Any, str, dict[str, Any]]] = weakref.WeakKeyDictionary()
+        self._services: dict[int, tuple[weakref.ref[Any], Any, str, dict[str, Any]]] = {}
 
     # --- On and off -----------------------------------------------------------------------------------------------
 
@@ -206,13 +206,21 @@ class StainlessPatch(Patch):
 
     def _service(self, client: Any) -> tuple[str, dict[str, Any]]:
         """Who answers `client`, and where; asked again when its base URL is replaced."""
-        url = client.base_url
-        known = self._services.get(client)
-        if known is None or known[0] is not url:
+        set_to = vars(client).get("_base_url")  # to ask for `base_url` takes openai 3 longer than all else here
+        known = self._services.get(id(client))
+        if known is None or known[0]() is not client or known[1] is not set_to or set_to is None:
+            url = client.base_url
             port = url.port or {"https": 443, "http": 80}.get(url.scheme)
             server = {semconv.SERVER_ADDRESS: url.host, **({semconv.SERVER_PORT: port} if port else {})}
-            known = self._services[client] = (url, self.provider.name_of(client), server)
-        return known[1:]
+            found = weakref.ref(client, functools.partial(_forget, self._services, id(client)))
+            known = self._services[id(client)] = (found, set_to, self.provider.name_of(client), server)
+        return known[2:]
+
+
+def _forget(services: dict[int, Any], key: int, gone: weakref.ref[Any]) -> None:
+    """Forgets a client that is gone, unless another one has its place by now."""
+    if (known := services.get(key)) is not None and known[0] is gone:
+        del services[key]
 
 
 def _model(options: Any) -> Any:
