@@ -6,6 +6,8 @@ import json
 
 import openai
 import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from rlhf_otel.testing import Reply, ToolCall
 
@@ -80,6 +82,37 @@ def test_pydantic_ai_streams(kept, run, llm, pydantic_agent, kind, instrumented)
     (span,) = of_models(kept)
     assert span.attributes["rlhf.stream.end"] == "completed"
     assert span.attributes["gen_ai.usage.output_tokens"] == 9
+
+
+@each_kind
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "stream"])
+def test_pydantic_ai_in_logfire(kept, run, llm, pydantic_agent, kind, streamed):
+    """Where Logfire traces pydantic-ai, the span of the model in Logfire is the one, with what we know on it."""
+    logfire = pytest.importorskip("logfire")
+    exporter = InMemorySpanExporter()
+    theirs = logfire.configure(
+        local=True, send_to_logfire=False, console=False, inspect_arguments=False,
+        additional_span_processors=[SimpleSpanProcessor(exporter)],
+    )  # fmt: skip
+    agent = pydantic_agent(kind, False)
+    theirs.instrument_pydantic_ai(agent)
+    llm.script(Reply(text="Hello there"))
+
+    async def ask():
+        if not streamed:
+            return (await agent.run("Hi")).output
+        async with agent.run_stream("Hi") as result:
+            return "".join([text async for text in result.stream_text(delta=True)])
+
+    assert run(ask()) == "Hello there"
+    theirs.shutdown()
+    spans = [s for s in exporter.get_finished_spans() if s.attributes.get("gen_ai.operation.name") == "chat"]
+    (span,) = [s for s in spans if s.attributes.get("logfire.span_type") == "span"]
+    assert span.attributes["gen_ai.usage.output_tokens"] == 9
+    assert span.attributes["gen_ai.response.model"] in ("gpt-x", "claude-x")
+    assert ("rlhf.stream.end" in span.attributes) == streamed
+    assert json.loads(span.attributes["gen_ai.output.messages"])[0]["parts"][0]["content"] == "Hello there"
+    assert of_models(kept) == []
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])

@@ -1,1 +1,0 @@
-"""Models in this process. What is tested is the real library, or its signatures where it is not installed."""
