@@ -107,7 +107,7 @@ def is_encodable(text: str) -> bool:
 
 def whole(text: str) -> str:
     """`text` with halves of characters joined where they belong together, and replaced where they do not."""
-    if is_encodable(text):
+    if text.isascii() or is_encodable(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
@@ -142,7 +142,7 @@ def interaction_attributes(interaction: Interaction, encoded: Mapping[str, str] 
         if value := getattr(i, name):
             attributes[key] = encoded[name] if encoded is not None else dumps(value)
     for key, value in i.attributes.items():
-        attributes[key] = flat(value)
+        attributes[key] = value if type(value) is str and value.isascii() else flat(value)
     return attributes
 
 

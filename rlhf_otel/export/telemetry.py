@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ class ProviderTelemetry:
         self._general_limit = limits.effective_limit()
         self._tracer_of: tuple[Any, Any] = (None, None)
         self._instruments_of: tuple[Any, Instruments | None] = (None, None)
-        self._arms: dict[str, tuple[str | None, str | None]] = {}
+        self._arms: OrderedDict[str, tuple[str | None, str | None]] = OrderedDict()
         self._renew_lock()
         hooks.after_fork(self._renew_lock)
 
@@ -108,7 +109,7 @@ class ProviderTelemetry:
         with self._arms_lock:
             self._arms[interaction.span_id] = (interaction.request_model, interaction.variant)
             if len(self._arms) > _ARMS:
-                del self._arms[next(iter(self._arms))]
+                self._arms.popitem(last=False)  # a plain dictionary looks for its first key ever longer
 
     def attributes(self, completed: Completed) -> dict[str, Any]:
         """What the span carries: everything, without the content where that goes to events alone."""

@@ -29,9 +29,8 @@ def thought_in(held: Mapping[str, Any]) -> str | None:
     for name in ("reasoning_content", "reasoning"):
         if isinstance(thought := held.get(name), str) and thought:
             return thought
-    details = plain(held.get("reasoning_details"))  # what is encrypted has neither text nor summary
-    if not isinstance(details, list):
-        return None
+    if (told := held.get("reasoning_details")) is None or not isinstance(details := plain(told), list):
+        return None  # and what is encrypted has neither text nor summary
     return "".join(str(d.get("text") or d.get("summary") or "") for d in details if isinstance(d, Mapping)) or None
 
 
