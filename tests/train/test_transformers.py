@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 
 import pytest
 from opentelemetry.trace import SpanKind
 
 from rlhf_otel import instrumentation
+from rlhf_otel.instrumentation.providers import transformers as ours
 from rlhf_otel.testing import capture
 
 if not os.environ.get("RLHF_OTEL_TEST_LIBRARIES"):
     pytest.importorskip("transformers")
     pytest.importorskip("torch")
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast, TextGenerationPipeline, set_seed
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
+    TextGenerationPipeline,
+    TextIteratorStreamer,
+    set_seed,
+)
 from transformers.pipelines.base import KeyDataset
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -170,6 +179,29 @@ def test_what_is_refused(pipe, kept):
         pipe("a", return_full_text=True, return_text=True)
     (span,) = kept.spans
     assert span.attributes["error.type"] == "ValueError"
+
+
+def test_a_streamer(pipe, kept):
+    """A streamer gets what it gets without us, on the thread that it is read on, and the call is one span."""
+    streamer = TextIteratorStreamer(pipe.tokenizer, skip_prompt=True)
+    thread = threading.Thread(target=pipe, args=("a b",), kwargs={"streamer": streamer, **ASKED})
+    thread.start()
+    text = "".join(streamer)
+    thread.join()
+    (span,) = kept.spans
+    assert "".join(text.split()) == "".join(said(span, "output")[0][1].split())
+    assert tokens(span) == (2, 5)
+
+
+@pytest.mark.parametrize("broken", ["_repeats", "_count", "_without", "_read_parameters"])
+def test_no_fault_of_ours_reaches_the_application(pipe, monkeypatch, broken):
+    """Where what reads prompts and answers breaks, the application gets what it gets without us."""
+    bare = pipe("a b", **ASKED)
+    monkeypatch.setattr(ours, broken, lambda *_: 1 / 0)
+    instrumentation.switch_on(("transformers",))
+    with capture(strict=False):
+        assert pipe("a b", **ASKED) == bare
+    instrumentation.switch_off(("transformers",))
 
 
 def test_a_model_from_a_folder(pipe, kept):
