@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -210,3 +211,14 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     dump = getattr(value, "model_dump", None)
     return dump(mode="json", exclude_unset=True, warnings=False) if dump is not None else value
+
+
+def decoded(body: bytes) -> Any:
+    """A request's body as plain values, by the decoder that an SDK brought along where there is one."""
+    if not body:
+        return {}  # what is only fetched is asked for without one
+    core = sys.modules.get("pydantic_core")
+    try:
+        return core.from_json(body) if core is not None else json.loads(body)
+    except ValueError:
+        return json.loads(body)

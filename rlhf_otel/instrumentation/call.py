@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 import operator
 import sys
 import time
@@ -23,7 +22,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from rlhf_otel import app_context, codec, handles, hooks, semconv
-from rlhf_otel.instrumentation import collected
+from rlhf_otel.instrumentation import bodies, collected
 from rlhf_otel.instrumentation.held import HeldSpan
 from rlhf_otel.instrumentation.stamps import Stamps
 from rlhf_otel.records import Handle, InteractionDraft, frozen
@@ -43,7 +42,8 @@ open_streams: weakref.WeakSet[Call] = weakref.WeakSet()
 """Streams that have not ended yet, so that the end of the process can end them."""
 
 _CLOSED: list[object] = []
-"""What a call that has ended has in place of a list of its own, as it may wait for long to be exported."""
+_NO_STAMPS = Stamps()
+"""What a call that has ended has in place of its own, as it may wait for long to be exported."""
 
 _process = object()
 """Stands for this process; a fork has another. What was open at a fork is for the parent to end, and for it alone."""
@@ -203,7 +203,7 @@ class Call:
                 return
         except IndexError:
             return
-        self._open = _CLOSED
+        self._open, self.stamps = _CLOSED, self.stamps if self.stream else _NO_STAMPS
         if error is not None:
             # In words, at once: an exception that is kept keeps the frames of the application with it.
             self.error = (type(error).__qualname__, _said(error) if end == "error" else None)
@@ -285,7 +285,7 @@ class Call:
         return completed
 
     def _read_request(self, body: bytes | Mapping[str, Any]) -> None:
-        self.endpoint.request(self, _decoded(body) if isinstance(body, bytes) else body)
+        self.endpoint.request(self, bodies.decoded(body) if isinstance(body, bytes) else body)
 
     def interaction(self, resource: Mapping[str, Any]) -> Interaction:
         """The call as a record, before the pipeline."""
@@ -387,13 +387,3 @@ def _all_open() -> list[Call]:
             return list(open_streams)
         except RuntimeError:  # the set has grown meanwhile
             continue
-
-
-def _decoded(body: bytes) -> Any:
-    if not body:
-        return {}  # what is only fetched is asked for without one
-    core = sys.modules.get("pydantic_core")
-    try:
-        return core.from_json(body) if core is not None else json.loads(body)
-    except ValueError:
-        return json.loads(body)
