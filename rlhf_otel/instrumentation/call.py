@@ -126,7 +126,7 @@ class Call:
         self.handle = Handle(
             f"{ids.trace_id:032x}", f"{ids.span_id:016x}", None, self.start_ns, ids.trace_flags.sampled
         )
-        self._open.append(_process)
+        self._open = [_process]
         if self.stream:  # of any other call nobody has an id before its end
             handles.remember(self.handle, self._context.message)
             collected.watch()
