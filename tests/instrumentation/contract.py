@@ -7,12 +7,14 @@ what the application passes. Nothing here is computed by the code under test.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
+from rlhf_otel.instrumentation import providers
 from rlhf_otel.testing import Reply
 
 from .shapes import find
@@ -188,3 +190,9 @@ class Place(BaseModel):
     """What a structured answer is parsed into."""
 
     city: str
+
+
+def is_newest(sdk: str) -> bool:
+    """Whether the newest major version that is supported is installed."""
+    newest = providers.load(providers.BUILT_IN[sdk]).versions[1]
+    return int(sys.modules[sdk].__version__.partition(".")[0]) == newest

@@ -12,11 +12,10 @@ import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
 from rlhf_otel import instrumentation
-from rlhf_otel.instrumentation import providers
 from rlhf_otel.testing import capture
 
 from . import contract_anthropic, contract_media, contract_openai, contract_responses
-from .contract import TIMES, check_times, decoded
+from .contract import TIMES, check_times, decoded, is_newest
 from .shapes import find
 
 CASES = [*contract_openai.CASES, *contract_responses.CASES, *contract_media.CASES, *contract_anthropic.CASES]
@@ -40,12 +39,6 @@ def method(case, kind, clients, llm, run):
             pytest.skip(f"this version of {case.sdk} cannot read such an answer: {error!r}")
         llm.clear()
     return found
-
-
-def is_newest(sdk):
-    """Whether the newest major version that is supported is installed."""
-    newest = providers.load(providers.BUILT_IN[sdk]).versions[1]
-    return int(sys.modules[sdk].__version__.partition(".")[0]) == newest
 
 
 @each_kind

@@ -17,7 +17,8 @@ from rlhf_otel import hooks, instrumentation
 from rlhf_otel.instrumentation import providers
 
 from . import contract_anthropic, contract_openai, contract_responses
-from .contract import Case
+from .contract import Case, is_newest
+from .shapes import shown
 
 MODULES = [
     importlib.import_module(f"{providers.__name__}.{found.name}") for found in pkgutil.iter_modules(providers.__path__)
@@ -79,7 +80,12 @@ def test_no_reader_harms_the_application(name, kind, clients, llm, run, lenient,
         for case in _one_of_each():
             if (method := case.method(clients[case.sdk, kind])) is not None:
                 llm.script(case.talk.reply)
-                made.append(run(kind, case.way(method, case.ask)))
+                try:
+                    made.append(run(kind, case.way(method, case.ask)))
+                except Exception as error:  # a version that does not know an argument, or cannot read such an answer
+                    assert not is_newest(case.sdk)
+                    made.append(shown(error))
+                    llm.clear()
         return made
 
     instrumentation.switch_off()
