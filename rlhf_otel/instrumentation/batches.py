@@ -35,7 +35,7 @@ class Memory:
         self._most_answers = most_answers
         self._questions: OrderedDict[_Key, tuple[str | None, bytes]] = OrderedDict()
         self._bytes = 0
-        self._recorded: dict[int, None] = {}
+        self._recorded: OrderedDict[int, None] = OrderedDict()
         self._lock = threading.RLock()  # a finalizer may run inside it, on the same thread
         hooks.after_fork(self._renew_lock)
 
@@ -61,7 +61,7 @@ class Memory:
                 return False
             self._recorded[key] = None
             if len(self._recorded) > self._most_answers:
-                del self._recorded[next(iter(self._recorded))]
+                self._recorded.popitem(last=False)
         return True
 
     def _forget(self, key: _Key) -> tuple[str | None, bytes] | None:

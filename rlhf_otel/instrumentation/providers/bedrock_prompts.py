@@ -5,6 +5,7 @@ A piece of a stream has the shape of a whole answer, or nearly.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ Answers = Sequence[tuple[str, str | None]]
 """Text and finish reason of each answer; of a piece of a stream, of what has just come."""
 
 
-class Prompt:
+class Prompt(abc.ABC):
     """What the families have in common; each says where its prompt, its answers and its counts are."""
 
     operation = "text_completion"
@@ -48,9 +49,9 @@ class Prompt:
                 call.attributes[key] = value
         call.input = [parts.message("user", [parts.text(body.get(self.prompt))])]
 
+    @abc.abstractmethod
     def answers(self, call: Call, result: Any) -> Answers:
         """The answers of `result`, whose counts and ids are read by the way."""
-        raise NotImplementedError
 
     def response(self, call: Call, result: Any) -> None:
         """Reads the answers."""
