@@ -10,6 +10,9 @@ from contextlib import contextmanager
 import anthropic
 import openai
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from rlhf_otel import config, handles, hooks, instrumentation
 from rlhf_otel.export import setup
@@ -176,3 +179,17 @@ def lenient(monkeypatch):
     with capture(strict=False) as kept:
         instrumentation.switch_on()
         yield kept
+
+
+@pytest.fixture
+def exporter():
+    """Where the provider of the application keeps its spans."""
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def provider(exporter):
+    """A provider of the application's own."""
+    made = TracerProvider(shutdown_on_exit=False)
+    made.add_span_processor(SimpleSpanProcessor(exporter))
+    return made

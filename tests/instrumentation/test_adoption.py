@@ -12,9 +12,7 @@ import pytest
 import wrapt
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.sdk.trace import Tracer, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import Tracer
 from opentelemetry.trace import SpanKind
 
 import rlhf_otel as rlhf
@@ -23,20 +21,6 @@ from rlhf_otel import instrumentation
 ASK = {"model": "gpt-5", "messages": [{"role": "user", "content": "Hi"}]}
 CHAT = {"gen_ai.operation.name": "chat"}
 GENERATION = {"langfuse.observation.type": "generation"}
-
-
-@pytest.fixture
-def exporter():
-    """Where their provider keeps its spans."""
-    return InMemorySpanExporter()
-
-
-@pytest.fixture
-def provider(exporter):
-    """Their provider."""
-    made = TracerProvider(shutdown_on_exit=False)
-    made.add_span_processor(SimpleSpanProcessor(exporter))
-    return made
 
 
 @pytest.fixture

@@ -9,9 +9,6 @@ import openai
 import pytest
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
 import rlhf_otel as rlhf
@@ -26,20 +23,6 @@ kinds = pytest.mark.parametrize("kind", ["sync", "async"])
 traces_itself = pytest.mark.skipif(
     not hasattr(anthropic._base_client.BaseClient, "_set_open_telemetry"), reason="this anthropic does not trace itself"
 )
-
-
-@pytest.fixture
-def exporter():
-    """Where the provider of the application keeps its spans."""
-    return InMemorySpanExporter()
-
-
-@pytest.fixture
-def provider(exporter):
-    """A provider of the application's own."""
-    made = TracerProvider(shutdown_on_exit=False)
-    made.add_span_processor(SimpleSpanProcessor(exporter))
-    return made
 
 
 @pytest.fixture
