@@ -1,8 +1,19 @@
 """The fixtures of `tests/instrumentation`: real client libraries against a fake provider, kept in memory."""
 
 from tests.instrumentation.clockwork import ask, clock
-from tests.instrumentation.conftest import captured, clean_process, clients, lenient, llm, loop, run, server
-from tests.instrumentation.test_ownership import exporter, global_provider, provider
+from tests.instrumentation.conftest import (
+    captured,
+    clean_process,
+    clients,
+    exporter,
+    lenient,
+    llm,
+    loop,
+    provider,
+    run,
+    server,
+)
+from tests.instrumentation.test_ownership import global_provider
 
 __all__ = [
     "ask",
