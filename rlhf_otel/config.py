@@ -149,6 +149,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Ask for the usage of OpenAI's streams where the application does not, and hide the chunk that brings it."),
     Setting("feedback_labels", "RLHF_OTEL_FEEDBACK_LABELS", ("user_feedback", "pass", "fail"), _words,
             "words with commas", "Names and labels of feedback that metrics may carry; the rest counts as other."),
+    Setting("token_key", "RLHF_OTEL_TOKEN_KEY", None, str, "a secret, or several with commas, the newest first",
+            "Signs feedback tokens. Without it, a key file beside the store, which only its owner can read."),
     Setting("exit_timeout", "RLHF_OTEL_EXIT_TIMEOUT", 3.0, _positive, "seconds",
             "The longest that the end of the process waits for the last batch."),
     Setting("max_attribute_bytes", "RLHF_OTEL_MAX_ATTRIBUTE_BYTES", 0, _bytes, "bytes, 0 for no limit",

@@ -19,6 +19,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from rlhf_otel.config import Config
     from rlhf_otel.records import Feedback, Handle, Interaction
 
 # Without a handler of its own: where the application configures no logging, Python prints our warnings to stderr.
@@ -97,6 +98,9 @@ connect: Callable[..., Telemetry] | None = None
 
 before_exit: Callable[[], None] | None = None
 """Ends what is still open, before the last delivery at the end of the process."""
+
+settings: Config | None = None
+"""The settings in force, while something is set up."""
 
 enabled: bool = True
 """Whether calls are recorded at all: `rlhf.disable()` and `rlhf.enable()`."""

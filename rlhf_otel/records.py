@@ -68,6 +68,12 @@ class Handle:
         """The W3C `traceparent` of the call, for a browser or another service."""
         return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
 
+    def token(self, *, rater: str | None = None, names: Sequence[str] | None = None, ttl: float | str = "30d") -> str:
+        """A signed token by which a page may give feedback on the call: see `rlhf_otel.token.mint`."""
+        from rlhf_otel.token import mint
+
+        return mint(self, rater=rater, names=names, ttl=ttl)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:

@@ -185,6 +185,8 @@ def without_secrets(name: str, value: Any) -> Any:
     """The value of a setting as it may be printed: the names of headers stay, what they say does not."""
     if name == "headers" and value:
         return ",".join(map(_without_secret, str(value).split(",")))
+    if name == "token_key":
+        return mask(value) if value else value
     if name == "endpoint" and value:
         return re.sub(r"//[^/@]*@", "//", str(value))
     return list(value) if isinstance(value, tuple) else value

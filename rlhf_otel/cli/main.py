@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "traces": ("rlhf_otel.cli.traces", "command", "List recorded calls with their feedback."),
     "show": ("rlhf_otel.cli.show", "command", "Show one call: messages, answer, timing, usage, feedback."),
     "feedback": ("rlhf_otel.cli.feedback", "command", "Attach feedback to a call by its span id."),
+    "token": ("rlhf_otel.cli.token", "command", "Make a signed token by which a page gives feedback on one call."),
     "doctor": ("rlhf_otel.cli.doctor", "command", "Find out why something is not recorded or not sent."),
     "config": ("rlhf_otel.cli.config", "command", "Print every setting and where its value comes from."),
 }

@@ -16,7 +16,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import config as settings
-from rlhf_otel import hooks
+from rlhf_otel import hooks, keys
 
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
@@ -56,7 +56,8 @@ def configure(config: Config) -> Telemetry | None:
             own = _global_own or OwnProviders(config)
             own.reconfigure(config)
             _telemetry = Telemetry(config, _pipeline(config), own, _end_before_others)
-            hooks.telemetry = _telemetry
+            hooks.telemetry, hooks.settings = _telemetry, config
+            keys.forget()
             hooks.provider_names, hooks.inject_usage = config.provider_names or {}, config.inject_usage
             hooks.locate = lambda span_id: _telemetry.find(span_id=span_id) if _telemetry is not None else None
             _register_exit()
@@ -156,7 +157,7 @@ def shutdown(timeout: float = 3.0) -> bool:
         if _telemetry is None:
             return True
         delivered = _telemetry.own.worker.close(timeout)
-        _telemetry = hooks.telemetry = hooks.locate = None
+        _telemetry = hooks.telemetry = hooks.locate = hooks.settings = None
         hooks.provider_names, hooks.inject_usage = {}, False
     return delivered
 

@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 from rlhf_otel import hooks
-from rlhf_otel.feedback import checks, signals
+from rlhf_otel.feedback import build
 from rlhf_otel.feedback.checks import FeedbackError
-from rlhf_otel.feedback.targets import span_id_of, target_of
 from rlhf_otel.records import Feedback, FeedbackKind
 
 P = ParamSpec("P")
-DEFAULT_NAME = "user_feedback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +90,8 @@ def record(
     """Records what somebody thought of a call.
 
     Args:
-        target: a response, stream, handle, span id, (trace id, span id), traceparent or response id. Or name it by
-            `span_id` (and `trace_id`), `response_id`, `message` (your own id) or `session`.
+        target: a response, stream, handle, span id, (trace id, span id), traceparent, response id or token. Or name it
+            by `span_id` (and `trace_id`), `response_id`, `message` (your own id) or `session`.
         value: True or False for a thumb, a number for a score, a word for a category, anything else for `custom`.
         name: what was rated; `user_feedback` by default, an aspect such as `accuracy` otherwise. Of the feedback by one
             rater on one target under one name the latest counts.
@@ -116,19 +114,12 @@ def record(
     Raises:
         FeedbackError: only when strict.
     """
-    fields = target_of(
-        target, span_id=span_id, trace_id=trace_id, response_id=response_id, message=message, session=session
-    )
-    value = checks.plain(label if value is None else value)
-    kind = checks.kind_of(kind, value, scale, comment)
-    ends = checks.scale_of(scale)
-    value = checks.value_of(kind, value, ends)
-    if label is None and kind == "categorical":
-        label = value
-    return _emit(
-        kind=kind, name=name or (DEFAULT_NAME if kind != "comment" else "comment"), value=value, scale=ends,
-        label=label, comment=comment, rater=rater, id=id, source=source, annotator_kind=annotator_kind, step=step,
-        range=range, metadata=metadata, time_ns=time_ns, **fields,
+    return _send(
+        build.recorded(
+            target, value, span_id=span_id, trace_id=trace_id, response_id=response_id, message=message,
+            session=session, name=name, kind=kind, scale=scale, comment=comment, label=label, rater=rater, id=id,
+            source=source, annotator_kind=annotator_kind, step=step, range=range, metadata=metadata, time_ns=time_ns,
+        )
     )  # fmt: skip
 
 
@@ -137,19 +128,14 @@ async def arecord(target: Any = None, value: Any = None, **kwargs: Any) -> Feedb
     return record(target, value, **kwargs)
 
 
-def correct(target: Any = None, text: str = "", *, name: str = "correction", **kwargs: Any) -> FeedbackRef | None:
-    """Records the answer that should have been given. Keywords as for `record`."""
-    return _correct(target, text, name=name, **kwargs)
+@_never_raises
+def correct(target: Any = None, text: str = "", **kwargs: Any) -> FeedbackRef:
+    """Records the answer that should have been given. Keywords as for `record`; the name is `correction` by default."""
+    return _send(build.corrected(target, text, **kwargs))
 
 
 @_never_raises
-def _correct(target: Any, text: str, **kwargs: Any) -> FeedbackRef:
-    if not (checks.text(text, "correction") or "").strip():
-        raise FeedbackError("the correction is empty; pass the ideal answer as text")
-    return _special(target, "correction", correction=checks.text(text, "correction"), **kwargs)
-
-
-def signal(target: Any = None, word: str = "", *, value: float | None = None, **kwargs: Any) -> FeedbackRef | None:
+def signal(target: Any = None, word: str = "", *, value: float | None = None, **kwargs: Any) -> FeedbackRef:
     """Records what a person did with an answer: regenerate, edit, copy, continue, accept, reject, abandon or dwell.
 
     Args:
@@ -158,14 +144,7 @@ def signal(target: Any = None, word: str = "", *, value: float | None = None, **
         value: how good that is, 0 to 1; the default is in `rlhf_otel.feedback.signals.SCORES`.
         kwargs: as for `record`.
     """
-    return _signal(target, word, value, **kwargs)
-
-
-@_never_raises
-def _signal(target: Any, word: str, value: float | None, **kwargs: Any) -> FeedbackRef:
-    checks.word(word, tuple(signals.SCORES), "signal")
-    score = signals.SCORES[word] if value is None else checks.value_of("score", checks.plain(value), None)
-    return _special(target, "signal", signal=word, value=score, name=kwargs.pop("name", word), **kwargs)
+    return _send(build.signalled(target, word, value=value, **kwargs))
 
 
 @_never_raises
@@ -181,57 +160,33 @@ def prefer(
         position: which side was shown first: chosen or rejected.
         kwargs: as for `record`.
     """
-    better, worse = span_id_of(chosen), span_id_of(rejected)
-    if better == worse:
-        raise FeedbackError(f"chosen and rejected are the same answer ({better})")
-    if position is not None:
-        checks.word(position, ("chosen", "rejected"), "position")
-    fields = {"chosen": better, "rejected": worse, "margin": checks.finite(margin, "margin"), "position": position}
-    return _special(chosen, "preference", name=kwargs.pop("name", "preference"), **fields, **kwargs)
+    return _send(build.preferred(chosen, rejected, margin=margin, position=position, **kwargs))
 
 
 @_never_raises
 def rank(targets: Sequence[Any], **kwargs: Any) -> FeedbackRef:
     """Records an order of answers, the best first. Keywords as for `record`."""
-    if isinstance(targets, str) or not isinstance(targets, Sequence):
-        raise FeedbackError(f"a ranking takes a list of answers, not {type(targets).__name__}")
-    if len(targets) < 2:
-        raise FeedbackError(f"a ranking takes at least two answers, not {len(targets)}")
-    order = [span_id_of(target) for target in targets]
-    if len(set(order)) < len(order):
-        raise FeedbackError("an answer is ranked twice")
-    return _special(targets[0], "ranking", name=kwargs.pop("name", "ranking"), ranking=order, **kwargs)
+    return _send(build.ranked(targets, **kwargs))
 
 
 @_never_raises
-def retract(id: str, *, rater: str | None = None) -> FeedbackRef:
+def retract(id: str, *, rater: str | None = None, metadata: Mapping[str, Any] | None = None) -> FeedbackRef:
     """Takes a feedback back. It stays in the history and no longer counts.
 
     Args:
         id: of the feedback that is taken back.
         rater: who takes it back.
+        metadata: anything else.
     """
-    if not id:
-        raise FeedbackError("retract takes the id of the feedback, as `record` returned it")
-    return _emit(id=f"{id}:retraction", name=DEFAULT_NAME, kind="retraction", retracts=str(id), rater=rater)
+    return _send(build.retracted(id, rater=rater, metadata=metadata))
 
 
-def _special(target: Any, kind: FeedbackKind, **fields: Any) -> FeedbackRef:
-    """A feedback whose value is in fields of its own."""
-    ids = {key: fields.pop(key, None) for key in ("span_id", "trace_id", "response_id", "message", "session")}
-    return _emit(kind=kind, **fields, **target_of(target, **ids))
-
-
-def _emit(**fields: Any) -> FeedbackRef:
-    """Checks what every kind may have, and sends it on its way."""
+def _send(feedback: Feedback) -> FeedbackRef:
+    """Sends a feedback on its way."""
     telemetry = hooks.telemetry or (hooks.by_hand and hooks.by_hand())
     if telemetry is None:
         raise FeedbackError("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "
                             "rlhf_otel.instrument() first")  # fmt: skip
-    try:
-        feedback = Feedback(**checks.common(fields))
-    except TypeError as error:
-        raise FeedbackError(f"a feedback of this kind takes no such argument ({error})") from None
     status = telemetry.emit(feedback)
     named = ("span_id", "trace_id", "response_id", "message_id", "session")
     return FeedbackRef(feedback.id, {key: value for key in named if (value := getattr(feedback, key))}, status)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rlhf_otel import handles, hooks
+from rlhf_otel import handles, hooks, token
 from rlhf_otel.feedback.checks import FeedbackError, shown
 from rlhf_otel.records import Handle
 
+IDS = ("span_id", "trace_id", "response_id", "message", "session")
+"""The keywords of the verbs that name a target."""
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
@@ -19,13 +21,16 @@ def target_of(target: Any, **ids: Any) -> dict[str, Any]:
     """The fields of a `Feedback` that name its target.
 
     Args:
-        target: a handle, a response or stream, a span id, (trace id, span id), a traceparent or a response id.
+        target: a handle, a response or stream, a span id, (trace id, span id), a traceparent, a response id or a token,
+            whose claims come along as `claims`.
         ids: span_id, trace_id, response_id, message, session: the same by name.
 
     Raises:
         FeedbackError: an id is malformed, or nothing names a target.
     """
     if isinstance(target, str):
+        if token.is_token(target.strip()):
+            return _permitted(target.strip())
         ids.update(_ids_in(target))
     elif isinstance(target, tuple) and len(target) == 2:
         ids["trace_id"], ids["span_id"] = target
@@ -52,6 +57,15 @@ def _ids_in(text: str) -> dict[str, str]:
     if _LIKE_TRACEPARENT.fullmatch(text.lower()):
         raise FeedbackError(f"{shown(text)} is not a traceparent: 00-<32 hex digits>-<16 hex digits>-01 is expected")
     return {"span_id" if _looks_like_span_id(text) else "response_id": text}
+
+
+def _permitted(text: str) -> dict[str, Any]:
+    """What a token is about, with what it permits."""
+    try:
+        claims = token.verify(text)
+    except token.InvalidToken as error:
+        raise FeedbackError(f"the feedback is refused: {error}") from None
+    return {**_fields(claims.handle), "claims": claims}
 
 
 def _by_ids(

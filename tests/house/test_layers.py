@@ -21,6 +21,8 @@ FLOORS = {
             "config",
             "app_context",
             "handles",
+            "keys",
+            "token",
             "libraries",
             "environment_variables",
             "_version",
