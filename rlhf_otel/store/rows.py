@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from rlhf_otel.records import Feedback, Handle, Interaction, SpanRecord
+from rlhf_otel.records import Feedback, Handle, Interaction, LogRecord, MetricPoint, SpanRecord
 from rlhf_otel.semconv import SERVICE_NAME
 from rlhf_otel.store.encoding import (
     column_id,
@@ -115,6 +116,41 @@ def span_of_row(row: Mapping[str, Any], reader: Reader) -> SpanRecord:
     return SpanRecord(**decode(inflate(row["body"])), resource=reader.shape(row["resource"]))
 
 
+def log_row(log: LogRecord, writer: Writer) -> dict[str, Any]:
+    """The row of `log` by column."""
+    return {
+        "hash": _hash(log),
+        "trace_id": column_id(log.trace_id),
+        "span_id": column_id(log.span_id),
+        "time_ns": _clamped(log.time_ns or log.observed_ns),
+        "event_name": column_text(log.event_name),
+        "resource": writer.shape(log.resource),
+        "content": None,
+        "body": _body(log, leave_out="resource"),
+    }
+
+
+def log_of_row(row: Mapping[str, Any], reader: Reader) -> LogRecord:
+    """The log record whose row `log_row` made."""
+    return LogRecord(**decode(inflate(row["body"])), resource=reader.shape(row["resource"]))
+
+
+def point_row(point: MetricPoint, writer: Writer) -> dict[str, Any]:
+    """The row of `point` by column."""
+    return {
+        "hash": _hash(point),
+        "name": column_text(point.name),
+        "time_ns": _clamped(point.time_ns),
+        "resource": writer.shape(point.resource),
+        "body": _body(point, leave_out="resource"),
+    }
+
+
+def point_of_row(row: Mapping[str, Any], reader: Reader) -> MetricPoint:
+    """The data point whose row `point_row` made."""
+    return MetricPoint(**decode(inflate(row["body"])), resource=reader.shape(row["resource"]))
+
+
 def feedback_row(feedback: Feedback) -> dict[str, Any]:
     """The row of `feedback` by column, without its targets."""
     return {
@@ -198,14 +234,26 @@ def _clamped(number: int) -> int:
     return max(-(2**63), min(int(number), 2**63 - 1))
 
 
-def _body(record: Feedback | SpanRecord, leave_out: str = "") -> bytes:
-    """All fields of `record` that differ from their default or from its type, encoded."""
-    fields = {
+_Record = Feedback | SpanRecord | LogRecord | MetricPoint
+
+
+def _hash(record: _Record) -> bytes:
+    """Names `record` by all that is in it."""
+    return blake2b(encode(_told(record)), digest_size=16).digest()
+
+
+def _body(record: _Record, leave_out: str = "") -> bytes:
+    """What `_told` tells of `record`, encoded."""
+    return deflate(encode(_told(record, leave_out)))
+
+
+def _told(record: _Record, leave_out: str = "") -> dict[str, Any]:
+    """All fields of `record` that differ from their default or from its type."""
+    return {
         field.name: value
         for field in dataclasses.fields(record)
         if field.name != leave_out and not _is_default(field, value := getattr(record, field.name))
     }
-    return deflate(encode(fields))
 
 
 def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from rlhf_otel.store.adding import Adding, Decoded
 from rlhf_otel.store.connection import (
     BUSY_TIMEOUT_S,
     MEMORY,
@@ -20,20 +21,16 @@ from rlhf_otel.store.encoding import column_id, column_text, text_hash
 from rlhf_otel.store.errors import StoreError, explain
 from rlhf_otel.store.files import existing_file, prepare_file
 from rlhf_otel.store.joins import Joiner
-from rlhf_otel.store.messages import Reader, Writer
+from rlhf_otel.store.messages import Reader
 from rlhf_otel.store.migrate import migrate, missing
 from rlhf_otel.store.rows import (
     HASHED,
-    RESPONSE,
-    SESSION,
     feedback_of_body,
-    feedback_row,
-    feedback_targets,
     handle_of_row,
     interaction_of_row,
-    interaction_row,
+    log_of_row,
+    point_of_row,
     span_of_row,
-    span_row,
 )
 from rlhf_otel.store.sql import query
 
@@ -42,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from rlhf_otel.records import Feedback, Handle, Interaction, SpanRecord
+    from rlhf_otel.records import Feedback, Handle, Interaction, LogRecord, MetricPoint, SpanRecord
 
 PAGE = 50
 """How many interactions are read at a time; what bounds memory while they stream."""
@@ -127,15 +124,20 @@ class Store:
         Raises:
             StoreError: nothing was stored; the message says why and what helps.
         """
-        batch = list(interactions), list(feedback), list(spans)
+        self.add_decoded(Decoded(list(interactions), list(spans), list(feedback)))
+
+    def add_decoded(self, *decoded: Decoded) -> None:
+        """Stores what the requests hold, all or nothing; on the disk when it returns.
+
+        What is there already stays as it is: sending a request twice changes nothing.
+
+        Raises:
+            StoreError: nothing was stored; the message says why and what helps.
+        """
         with self._writing() as connection:
-            content = Writer(connection)
-            for interaction in batch[0]:
-                _add_interaction(connection, interaction, content)
-            for given in batch[1]:
-                _add_feedback(connection, given)
-            for span in batch[2]:
-                connection.execute(query("span_add"), span_row(span, content))
+            adding = Adding(connection)
+            for each in decoded:
+                adding.add(each)
 
     def interaction(self, span_id: str, trace_id: str | None = None) -> Interaction | None:
         """The interaction with this span id, the newest where there are several; None where there is none."""
@@ -207,7 +209,7 @@ class Store:
     def pending(self, limit: int | None = None) -> list[Feedback]:
         """The feedback, oldest first, whose target is not in the store (yet)."""
         with self._reading() as connection:
-            rows = connection.execute(query("feedback_pending"), {"limit": -1 if limit is None else limit})
+            rows = connection.execute(query("feedback_pending"), {"limit": _at_most(limit)})
             return [feedback_of_body(row["body"]) for row in rows]
 
     def find(
@@ -243,6 +245,36 @@ class Store:
             reader = Reader(connection)
             rows = connection.execute(query("span_of_trace"), (column_id(trace_id),))
             return [span_of_row(row, reader) for row in rows]
+
+    def logs(
+        self,
+        *,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        event_name: str | None = None,
+        since_ns: int | None = None,
+        limit: int | None = None,
+    ) -> list[LogRecord]:
+        """The log records and events that match every filter given, the newest first."""
+        given: dict[str, Any] = {} if since_ns is None else {"since_ns": since_ns}
+        given |= {} if trace_id is None else {"trace_id": column_id(trace_id)}
+        given |= {} if span_id is None else {"span_id": column_id(span_id)}
+        given |= {} if event_name is None else {"event_name": column_text(event_name)}
+        with self._reading() as connection:
+            reader = Reader(connection)
+            rows = connection.execute(query("log_page", *sorted(given)), {**given, "limit": _at_most(limit)})
+            return [log_of_row(row, reader) for row in rows]
+
+    def points(
+        self, name: str | None = None, *, since_ns: int | None = None, limit: int | None = None
+    ) -> list[MetricPoint]:
+        """The data points of the metric `name`, or of all, the newest first."""
+        given: dict[str, Any] = {} if since_ns is None else {"since_ns": since_ns}
+        given |= {} if name is None else {"name": column_text(name)}
+        with self._reading() as connection:
+            reader = Reader(connection)
+            rows = connection.execute(query("point_page", *sorted(given)), {**given, "limit": _at_most(limit)})
+            return [point_of_row(row, reader) for row in rows]
 
     def _pages(
         self, filters: dict[str, Any], clauses: set[str], onward: str, has_feedback: bool | None
@@ -317,23 +349,9 @@ def _ways_to_feedback(connection: sqlite3.Connection, clauses: set[str]) -> set[
     return {"from_rated"} if rare else {"from_all", "has_feedback"}
 
 
-def _add_interaction(connection: sqlite3.Connection, interaction: Interaction, content: Writer) -> None:
-    """Looks first, so that a call that comes again leaves no content behind."""
-    identity = {"trace_id": column_id(interaction.trace_id), "span_id": column_id(interaction.span_id)}
-    if connection.execute(query("interaction_exists"), identity).fetchone() is None:
-        connection.execute(query("interaction_add"), interaction_row(interaction, content))
-
-
-def _add_feedback(connection: sqlite3.Connection, feedback: Feedback) -> None:
-    cursor = connection.execute(query("feedback_add"), feedback_row(feedback))
-    if cursor.rowcount:
-        seq = cursor.lastrowid
-        targets = [(kind, key, trace, _target_hash(kind, key), seq) for kind, key, trace in feedback_targets(feedback)]
-        connection.executemany(query("feedback_target_add"), targets)
-
-
-def _target_hash(kind: int, key: bytes | str) -> int | None:
-    return text_hash(str(key)) if kind in (RESPONSE, SESSION) else None
+def _at_most(limit: int | None) -> int:
+    """`limit` as SQLite takes it."""
+    return -1 if limit is None else limit
 
 
 def _texts_given(texts: Mapping[str, str | None]) -> dict[str, Any]:

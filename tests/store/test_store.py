@@ -272,7 +272,7 @@ def test_the_few_rated_calls_are_found_without_a_walk_through_the_others(call: A
 
 def test_ids_with_one_hash_are_told_apart(store: Store, call: Any, vote: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four bytes of a hash do meet now and then; the whole id decides."""
-    for module in ("rows", "joins", "sqlite"):
+    for module in ("rows", "joins", "sqlite", "adding"):
         monkeypatch.setattr(f"rlhf_otel.store.{module}.text_hash", lambda text: 7)
     calls = [call(n, response_id=f"r{n}", session=f"s{n}") for n in range(3)]
     store.add(calls, [vote(session="s1"), vote(response_id="r2"), vote(session="s9")])

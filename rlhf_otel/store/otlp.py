@@ -1,0 +1,164 @@
+"""Requests of OTLP as records: whoever sent them, nothing in them raises, and what cannot be kept is counted.
+
+A span of ours becomes the very interaction that its process would have put into an embedded store. Spans of other
+emitters are translated first: see `dialects`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rlhf_otel import codec, semconv
+from rlhf_otel.records import Feedback, Interaction, LogRecord, MetricPoint, SpanRecord
+from rlhf_otel.store import dialects
+from rlhf_otel.store.adding import Decoded
+from rlhf_otel.store.otlp_points import number_of_points, points_of
+from rlhf_otel.store.otlp_values import (
+    KINDS,
+    STATUSES,
+    RefusedError,
+    attributes_of,
+    events_of,
+    identifier,
+    links_of,
+    maybe_identifier,
+    value_of,
+    word,
+)
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+__all__ = ["Decoded", "decode_logs", "decode_metrics", "decode_traces"]
+
+_MOST_REASONS = 5
+
+
+def decode_traces(request: ExportTraceServiceRequest) -> Decoded:
+    """The spans of `request`: interactions, feedback that came as a span, and all the rest."""
+    found = _Found("span")
+    for group in request.resource_spans:
+        resource = attributes_of(group.resource.attributes)
+        for scoped in group.scope_spans:
+            take = _take_ours if scoped.scope.name == semconv.SCOPE else _take_span
+            for span in scoped.spans:
+                with found.refusing():
+                    take(found, span, scoped.scope, resource)
+    return found.decoded()
+
+
+def decode_logs(request: ExportLogsServiceRequest) -> Decoded:
+    """The log records of `request`: feedback, and all the rest."""
+    found = _Found("log record")
+    for group in request.resource_logs:
+        resource = attributes_of(group.resource.attributes)
+        for scoped in group.scope_logs:
+            for record in scoped.log_records:
+                with found.refusing():
+                    log = _log(record, scoped.scope.name, resource)
+                    feedback = dialects.feedback_of(log)
+                    found.logs.append(log) if feedback is None else found.feedback.append(feedback)
+    return found.decoded()
+
+
+def decode_metrics(request: ExportMetricsServiceRequest) -> Decoded:
+    """The data points of `request`."""
+    found = _Found("data point")
+    for group in request.resource_metrics:
+        resource = attributes_of(group.resource.attributes)
+        for scoped in group.scope_metrics:
+            origin = {"scope": scoped.scope.name, "resource": resource}
+            for metric in scoped.metrics:
+                with found.refusing(number_of_points(metric)):
+                    found.points.extend(list(points_of(metric, origin)))
+    return found.decoded()
+
+
+class _Found:
+    """What has been found in a request so far, and what had to be refused."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.refused: Counter[str] = Counter()
+        self.interactions: list[Interaction] = []
+        self.spans: list[SpanRecord] = []
+        self.feedback: list[Feedback] = []
+        self.logs: list[LogRecord] = []
+        self.points: list[MetricPoint] = []
+
+    @contextlib.contextmanager
+    def refusing(self, count: int = 1) -> Iterator[None]:
+        """Counts what cannot be read as `count` items that are refused, and goes on."""
+        try:
+            yield
+        except RefusedError as why:
+            self.refused[str(why)] += count
+        except Exception as error:  # noqa: BLE001 - one bad item is no reason to refuse the others
+            self.refused[f"what cannot be read ({type(error).__name__})"] += count
+
+    def decoded(self) -> Decoded:
+        """All of it."""
+        told = [f"{count} with {why}" for why, count in self.refused.most_common(_MOST_REASONS)]
+        rejected = sum(self.refused.values())
+        message = f"{self.what}s refused: {'; '.join(told)}" if rejected else ""
+        return Decoded(
+            self.interactions, self.spans, self.feedback, self.logs, self.points, rejected=rejected, message=message
+        )
+
+
+def _take_ours(found: _Found, span: Any, scope: Any, resource: Mapping[str, Any]) -> None:
+    attributes = attributes_of(span.attributes)
+    if codec.has_no_answer(attributes):
+        found.spans.append(_span(span, attributes, scope, resource))
+    else:
+        found.interactions.append(_interaction(span, attributes, resource))
+
+
+def _take_span(found: _Found, span: Any, scope: Any, resource: Mapping[str, Any]) -> None:
+    attributes = attributes_of(span.attributes)
+    translated = dialects.translated(attributes, span, scope)
+    if translated is not None and codec.is_interaction(translated):
+        found.interactions.append(_interaction(span, translated, resource))
+        return
+    record = _span(span, attributes, scope, resource)
+    found.spans.append(record)
+    found.feedback.extend(dialects.feedback_in(record))
+
+
+def _interaction(span: Any, attributes: Mapping[str, Any], resource: Mapping[str, Any]) -> Interaction:
+    return codec.interaction_from_attributes(
+        attributes, trace_id=identifier(span.trace_id, 16, "trace id"), span_id=identifier(span.span_id, 8, "span id"),
+        parent_span_id=maybe_identifier(span.parent_span_id, 8) or None, start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano, name=span.name, status=word(STATUSES, span.status.code),
+        error_message=span.status.message or None, resource=resource,
+    )  # fmt: skip
+
+
+def _span(span: Any, attributes: Mapping[str, Any], scope: Any, resource: Mapping[str, Any]) -> SpanRecord:
+    return SpanRecord(
+        trace_id=identifier(span.trace_id, 16, "trace id"), span_id=identifier(span.span_id, 8, "span id"),
+        parent_span_id=maybe_identifier(span.parent_span_id, 8) or None, start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano, name=span.name, scope=scope.name, kind=word(KINDS, span.kind),
+        status=word(STATUSES, span.status.code),  # type: ignore[arg-type]
+        status_message=span.status.message, attributes=attributes, events=events_of(span), links=links_of(span),
+        resource=resource,
+    )  # fmt: skip
+
+
+def _log(record: Any, scope: str, resource: Mapping[str, Any]) -> LogRecord:
+    return LogRecord(
+        time_ns=record.time_unix_nano, observed_ns=record.observed_time_unix_nano,
+        trace_id=_id_if_any(record.trace_id, 16, "trace id"), span_id=_id_if_any(record.span_id, 8, "span id"),
+        event_name=record.event_name, severity=record.severity_number, severity_text=record.severity_text,
+        body=value_of(record.body), attributes=attributes_of(record.attributes), scope=scope, resource=resource,
+    )  # fmt: skip
+
+
+def _id_if_any(raw: bytes, size: int, name: str) -> str:
+    """A log record need not belong to a span; what it belongs to must be told rightly."""
+    return identifier(raw, size, name) if any(raw) or len(raw) not in (0, size) else ""
