@@ -5,17 +5,25 @@ BIN = $(VENV)/bin
 # A file of tests to a process, as many processes as there are cores, up to four.
 PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-all test-beside test-train test-matrix lint format bench clean
+.PHONY: demo collector collector-or-why-not test test-all test-beside test-train test-matrix lint format bench clean
 
 ## See it work: environment, installation, the main job on the embedded store. No key, no network but the package index.
 demo: $(VENV)/.installed
 	$(BIN)/rlhf-otel demo
 
+## The OpenTelemetry Collector with what collector-config.yaml needs, by Go: built once, into collector/build.
+collector:
+	@collector/build.sh
+
+collector-or-why-not:
+	@collector/build.sh || { test $$? -eq 3 && echo "THE TESTS OF THE COLLECTOR WILL BE SKIPPED" >&2; }
+
 ## What decides whether a change is good: style, types, every test, the oldest supported versions, the further libraries.
-test: $(VENV)/.installed-dev lint
+test: $(VENV)/.installed-dev lint collector-or-why-not
 	$(BIN)/python -m pytest -q $(PARALLEL)
 	tests/matrix/run.sh oldest $(PARALLEL)
 	tests/matrix/run.sh libraries $(PARALLEL)
+	@test -x collector/build/rlhf-otelcol || echo "NOTE: there is no Go here, so the tests of the collector were skipped" >&2
 
 ## The same, with the versions between oldest and newest, frameworks, other instrumentations, and the slow tests.
 test-all: test
@@ -67,4 +75,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) .venvs .rlhf-otel build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venvs .rlhf-otel build dist collector/build .mypy_cache .ruff_cache .pytest_cache

@@ -7,6 +7,8 @@ import os
 import pytest
 
 SLOW = "RLHF_OTEL_TEST_SLOW"
+COLLECTOR_NOT_BUILT = "the real collector is not built: "
+"""How the reason begins for which a test of the collector is skipped."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -16,3 +18,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow") is not None:
             item.add_marker(pytest.mark.skip(reason=f"slow; {SLOW}=1 or `make test-all` runs it"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says aloud that the tests of the real collector were skipped: among many lines nobody would see it."""
+    told = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    without = [line for line in told if COLLECTOR_NOT_BUILT in line]
+    if without:
+        why = without[0].split(COLLECTOR_NOT_BUILT)[1].rstrip("')")
+        terminalreporter.section("THE TESTS OF THE COLLECTOR WERE SKIPPED", yellow=True, bold=True)
+        terminalreporter.line(f"{len(without)} tests: {COLLECTOR_NOT_BUILT}{why}", yellow=True, bold=True)
