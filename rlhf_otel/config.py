@@ -174,6 +174,18 @@ SETTINGS: tuple[Setting, ...] = (
             "How many feedback events go out at once."),
     Setting("feedback_batch_delay_ms", "OTEL_BLRP_SCHEDULE_DELAY", 500.0, _positive, "milliseconds",
             "How long the first feedback event of a batch waits for company."),
+    Setting("server_token", "RLHF_OTEL_SERVER_TOKEN", None, str, "a secret",
+            "What `rlhf-otel serve` wants to see in `authorization: Bearer`. It must have one to listen beyond this"
+            " machine."),
+    Setting("server_hosts", "RLHF_OTEL_SERVER_HOSTS", (), _words, "names with commas",
+            "Host names by which `rlhf-otel serve` may be called, beside addresses and localhost; not asked where there"
+            " is a token."),
+    Setting("server_max_bytes", "RLHF_OTEL_SERVER_MAX_BYTES", 67_108_864, _count, "bytes",
+            "The largest request that `rlhf-otel serve` takes, compressed or not."),
+    Setting("server_waiting_bytes", "RLHF_OTEL_SERVER_WAITING_BYTES", 134_217_728, _count, "bytes",
+            "How much `rlhf-otel serve` holds that is not yet written; beyond that, clients are told to come again."),
+    Setting("server_patience", "RLHF_OTEL_SERVER_PATIENCE", 10.0, _positive, "seconds",
+            "How long a client may take to send the head of a request, or to begin with its body."),
 )  # fmt: skip
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 

@@ -176,13 +176,15 @@ def near(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def mask(text: str) -> str:
+def mask(text: Any) -> Any:
     """`text` as shown where it may be a secret."""
     return "****" if text else text
 
 
 def without_secrets(name: str, value: Any) -> Any:
     """The value of a setting as it may be printed: the names of headers stay, what they say does not."""
+    if name == "server_token":
+        return mask(value)
     if name == "headers" and value:
         return ",".join(map(_without_secret, str(value).split(",")))
     if name == "token_key":

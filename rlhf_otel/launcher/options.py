@@ -24,6 +24,10 @@ Examples:
 """
 
 
+OFFERED = tuple(setting for setting in SETTINGS if not setting.name.startswith("server_"))
+"""The settings that concern an application, and not `rlhf-otel serve`."""
+
+
 class UsageError(ValueError):
     """What was typed cannot be run. The message says why."""
 
@@ -107,7 +111,7 @@ def _next(name: str, rest: list[str]) -> str:
 def _unknown(name: str) -> UsageError:
     from difflib import get_close_matches
 
-    known = [f"--{setting.name.replace('_', '-')}" for setting in SETTINGS]
+    known = [f"--{setting.name.replace('_', '-')}" for setting in OFFERED]
     near = get_close_matches(name, [*known, "--no-content", "--env", "--help", "--version"], 1)
     return UsageError(f"there is no option {name}" + (f"; did you mean {near[0]}?" if near else ""))
 
@@ -118,7 +122,8 @@ def _takes(name: str) -> str:
 
 
 def _setting(name: str) -> Setting | None:
-    return BY_NAME.get(name.removeprefix("--").replace("-", "_")) if "_" not in name else None
+    setting = BY_NAME.get(name.removeprefix("--").replace("-", "_")) if "_" not in name else None
+    return setting if setting in OFFERED else None
 
 
 def is_switch(setting: Setting) -> bool:
@@ -140,7 +145,7 @@ def help_text() -> str:
     """What `--help` prints."""
     everyday = [_row(BY_NAME[name]) for name in EVERYDAY]
     everyday.append(("--no-content", "Record calls without prompts and answers."))
-    more = [_row(setting) for setting in SETTINGS if setting.name not in EVERYDAY]
+    more = [_row(setting) for setting in OFFERED if setting.name not in EVERYDAY]
     more += [
         ("--env NAME=VALUE", "Set any other variable for the command, such as OTEL_TRACES_SAMPLER; may be repeated."),
         ("-h, --help", "Print this."),

@@ -45,6 +45,11 @@ CASES = {
     "feedback_queue_size": ("10", 10, 20, 20, ["0", "x"]),
     "feedback_batch_size": ("10", 10, 20, 20, ["0", "x"]),
     "feedback_batch_delay_ms": ("100", 100.0, 20, 20.0, ["0", "x"]),
+    "server_token": ("secret", "secret", "other", "other", []),
+    "server_hosts": ("a, b,", ("a", "b"), ["c"], ("c",), []),
+    "server_max_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
+    "server_waiting_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
+    "server_patience": ("1.5", 1.5, 2, 2.0, ["0", "-1", "inf", "soon"]),
 }
 BAD = [(name, bad) for name, case in CASES.items() for bad in case[4]]
 

@@ -1,0 +1,100 @@
+"""`rlhf-otel serve`: the embedded store as an OTLP backend."""
+
+from __future__ import annotations
+
+import json
+import logging
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import click
+
+from rlhf_otel.cli.common import Problem, examples, store_option, store_path
+from rlhf_otel.config import Config, load
+
+if TYPE_CHECKING:
+    from rlhf_otel.server.run import Options, Place
+
+NEEDED = ("starlette", "uvicorn", "httptools", "orjson", "zstandard")
+"""What the extra `[server]` brings."""
+
+
+@click.command(
+    "serve",
+    epilog=examples(
+        "rlhf-otel serve",
+        "rlhf-otel serve --store calls.db --port 0 --grpc-port 0",
+        "RLHF_OTEL_SERVER_TOKEN=... rlhf-otel serve --host 0.0.0.0",
+    ),
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="For HTTP; 0: a free one.")
+@click.option(
+    "--grpc-port", type=click.IntRange(0, 65535), default=4317, show_default=True, help="For gRPC; 0: a free one."
+)
+@click.option("--no-grpc", is_flag=True, help="Serve HTTP alone.")
+@click.option("--insecure", is_flag=True, help="Listen beyond this machine without a token: anybody may write.")
+@click.option("--json", "as_json", is_flag=True, help="Print where it listens as one line of JSON.")
+@store_option
+def command(
+    host: str, port: int, grpc_port: int, no_grpc: bool, insecure: bool, as_json: bool, store: str | None
+) -> None:
+    """Receive OTLP over HTTP and gRPC into the store, until Ctrl-C.
+
+    Takes traces, logs and metrics from any OpenTelemetry SDK or collector. A request is answered when it is on the
+    disk, and not before. Listens to this machine alone, unless --host says otherwise.
+    """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise Problem(f"{', '.join(missing)} is missing; serve needs the extra: pip install 'rlhf-otel[server]'")
+    config = load({"store": store})
+    from rlhf_otel.server.guard import is_loopback
+
+    if not is_loopback(host) and not config.server_token and not insecure:
+        raise click.UsageError(
+            f"--host {host} lets others write here. Set RLHF_OTEL_SERVER_TOKEN, which clients then send with"
+            " OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer TOKEN', or say --insecure"
+        )
+    _serve(config, _options(config, host, port, None if no_grpc else grpc_port), as_json)
+
+
+def _options(config: Config, host: str, port: int, grpc_port: int | None) -> Options:
+    from rlhf_otel.server.run import Options
+
+    return Options(
+        host=host,
+        port=port,
+        grpc_port=grpc_port,
+        token=config.server_token or "",
+        hosts=config.server_hosts,
+        max_bytes=config.server_max_bytes,
+        waiting_bytes=config.server_waiting_bytes,
+        patience_s=config.server_patience,
+    )
+
+
+def _serve(config: Config, options: Options, as_json: bool) -> None:
+    from rlhf_otel.server.run import TakenError, serve
+    from rlhf_otel.store import Store, StoreError
+
+    logging.basicConfig(level=(config.log_level or "warning").upper(), format="rlhf-otel serve: %(message)s")
+    try:
+        serve(Store.open(store_path(config)), options, lambda place: _say(place, bool(options.token), as_json))
+    except (StoreError, TakenError) as error:
+        raise Problem(str(error)) from None
+
+
+def _say(place: Place, with_token: bool, as_json: bool) -> None:
+    """Where it listens: for a program on stdout, for a person on stderr."""
+    if as_json:
+        click.echo(json.dumps({"http": place.http_url, "grpc": place.grpc_url, "store": place.store}))
+        return
+    token = " OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer TOKEN'" if with_token else ""
+    grpc = f" and gRPC at {place.grpc_url}" if place.grpc_url else ""
+    click.echo(
+        f"rlhf-otel serve: OTLP over HTTP at {place.http_url}{grpc}, into {place.store}\n"
+        f"  record:  OTEL_EXPORTER_OTLP_ENDPOINT={place.http_url}{token} rlhf-otel-instrument python app.py\n"
+        f"  look:    rlhf-otel traces --store {place.store}\n"
+        "  stop:    Ctrl-C",
+        err=True,
+    )

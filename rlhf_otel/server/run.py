@@ -1,0 +1,220 @@
+"""Listens, serves until it is told to stop, and leaves nothing half done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from rlhf_otel.server.app import Application
+from rlhf_otel.server.connection import Connection
+from rlhf_otel.server.guard import Guard
+from rlhf_otel.server.receiver import Receiver
+from rlhf_otel.server.room import Room
+from rlhf_otel.server.writer import Writer
+from rlhf_otel.store import Store
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+STOP_S = 10.0
+"""The longest that a stop waits for requests that are under way."""
+_QUIET_S = 75.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class TakenError(Exception):
+    """A port cannot be listened at. The message says which, why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the server listens and what it writes.
+
+    Attributes:
+        http_url: the endpoint for OTLP over HTTP.
+        grpc_url: the endpoint for OTLP over gRPC; None where that is off.
+        store: the file.
+    """
+
+    http_url: str
+    grpc_url: str | None
+    store: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What to serve.
+
+    Attributes:
+        host: the address to listen at.
+        port: for HTTP; 0 for a free one.
+        grpc_port: for gRPC; 0 for a free one, None for none at all.
+        token: what clients must bear; empty for nothing.
+        hosts: further names by which browsers may call the server.
+        max_bytes: the largest body, compressed or not.
+        waiting_bytes: how much may be under way at once.
+        patience_s: how long a client may take to send a head, or to begin with a body.
+        routes: what is served beside OTLP.
+    """
+
+    host: str
+    port: int
+    grpc_port: int | None
+    token: str = ""
+    hosts: Sequence[str] = ()
+    max_bytes: int
+    waiting_bytes: int
+    patience_s: float
+    routes: Sequence[BaseRoute] = ()
+
+
+def serve(store: Store, options: Options, ready: Callable[[Place], None]) -> None:
+    """Serves until SIGTERM or Ctrl-C; a second one ends it at once.
+
+    Args:
+        store: where everything goes; closed in the end.
+        options: what to serve.
+        ready: called once it listens.
+
+    Raises:
+        TakenError: it cannot listen where it should.
+    """
+    receiver = Receiver(Writer(store), options.max_bytes, Room(options.waiting_bytes))
+    try:
+        asyncio.run(_serve(receiver, options, ready))
+    finally:
+        receiver.close()
+
+
+async def _serve(receiver: Receiver, options: Options, ready: Callable[[Place], None]) -> None:
+    guard = Guard(options.token, [options.host, *options.hosts])
+    listening = _listen(options.host, options.port)
+    calls, grpc_url = await _grpc(receiver, guard, options)
+    web = _Web(_configured(Application(receiver, guard, options.routes), options.patience_s))
+    serving = asyncio.create_task(web.serve(sockets=[listening]))
+    with _told_to_stop() as stop:
+        await web.listening.wait()
+        ready(Place(_url(options.host, listening.getsockname()[1]), grpc_url, receiver.writer.path))
+        await stop.wait()
+    await receiver.stop(STOP_S)
+    web.should_exit = True
+    if calls is not None:
+        await calls.stop(grace=1.0)
+    await serving
+
+
+class _Web(uvicorn.Server):
+    """Uvicorn's server, which leaves the signals to us and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        """Captures none."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to listen."""
+        await super().startup(sockets)
+        self.listening.set()
+
+
+def _configured(app: Application, patience_s: float) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=partial(Connection, patience_s=patience_s),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        loop="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=int(_QUIET_S),
+        timeout_graceful_shutdown=int(STOP_S),
+    )
+
+
+async def _grpc(receiver: Receiver, guard: Guard, options: Options) -> tuple[Any, str | None]:
+    """The server of gRPC and its endpoint, where there should be one."""
+    if options.grpc_port is None:
+        return None, None
+    from rlhf_otel.server.otlp_grpc import grpc_server
+
+    server = grpc_server(receiver, guard)
+    try:
+        port = server.add_insecure_port(_address(options.host, options.grpc_port))
+    except RuntimeError:
+        raise _taken(options.host, options.grpc_port, "--grpc-port", "it cannot be listened at") from None
+    await server.start()
+    return server, _url(options.host, port)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        TakenError: it cannot.
+    """
+    listening: socket.socket | None = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        if hasattr(signal, "SIGHUP"):  # on Windows it would share the port with whoever has it
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(2048)
+    except OSError as error:
+        if listening is not None:
+            listening.close()
+        raise _taken(host, port, "--port", error.strerror or str(error)) from None
+    return listening
+
+
+def _taken(host: str, port: int, option: str, why: str) -> TakenError:
+    where = _address(host, port)
+    return TakenError(
+        f"cannot listen at {where}: {why}. Perhaps a collector or another `rlhf-otel serve` is there; "
+        f"choose another with {option}, or {option} 0 for any that is free"
+    )
+
+
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[asyncio.Event]:
+    """An event that the first signal sets. From then on signals do what they did before: the second one kills."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    before = {each: signal.getsignal(each) for each in _SIGNALS}
+
+    def told(*_: Any) -> None:
+        restore()
+        loop.call_soon_threadsafe(stop.set)
+
+    def restore() -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for each in _SIGNALS:
+        signal.signal(each, told)
+    try:
+        yield stop
+    finally:
+        restore()
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _url(host: str, port: int) -> str:
+    """What an application on this machine is given as its endpoint."""
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    return f"http://{_address(anywhere.get(host, host), port)}"
