@@ -176,14 +176,14 @@ def near(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def mask(text: Any) -> Any:
+def mask(text: str) -> str:
     """`text` as shown where it may be a secret."""
     return "****" if text else text
 
 
 def without_secrets(name: str, value: Any) -> Any:
     """The value of a setting as it may be printed: the names of headers stay, what they say does not."""
-    if name == "server_token":
+    if name == "server_token" and value:
         return mask(value)
     if name == "headers" and value:
         return ",".join(map(_without_secret, str(value).split(",")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,9 +36,7 @@ NEEDED = ("starlette", "uvicorn", "httptools", "orjson", "zstandard")
 @click.option("--insecure", is_flag=True, help="Listen beyond this machine without a token: anybody may write.")
 @click.option("--json", "as_json", is_flag=True, help="Print where it listens as one line of JSON.")
 @store_option
-def command(
-    host: str, port: int, grpc_port: int, no_grpc: bool, insecure: bool, as_json: bool, store: str | None
-) -> None:
+def command(host: str, insecure: bool, as_json: bool, store: str | None, **ports: Any) -> None:
     """Receive OTLP over HTTP and gRPC into the store, until Ctrl-C.
 
     Takes traces, logs and metrics from any OpenTelemetry SDK or collector. A request is answered when it is on the
@@ -55,16 +53,16 @@ def command(
             f"--host {host} lets others write here. Set RLHF_OTEL_SERVER_TOKEN, which clients then send with"
             " OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer TOKEN', or say --insecure"
         )
-    _serve(config, _options(config, host, port, None if no_grpc else grpc_port), as_json)
+    _serve(config, _options(config, host, **ports), as_json)
 
 
-def _options(config: Config, host: str, port: int, grpc_port: int | None) -> Options:
+def _options(config: Config, host: str, *, port: int, grpc_port: int, no_grpc: bool) -> Options:
     from rlhf_otel.server.run import Options
 
     return Options(
         host=host,
         port=port,
-        grpc_port=grpc_port,
+        grpc_port=None if no_grpc else grpc_port,
         token=config.server_token or "",
         hosts=config.server_hosts,
         max_bytes=config.server_max_bytes,

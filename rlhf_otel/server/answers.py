@@ -46,7 +46,7 @@ OUR_FAULT = Kind(500, 13)
 LATER = Kind(503, 14)
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - it is an answer
     """A request that is not taken. The message goes to the client, and so never has content in it.
 
     Args:

@@ -1,13 +1,12 @@
-"""The ASGI application: the three paths of OTLP, the health of the server, and whatever routes are given beside them."""
+"""The ASGI application: the three paths of OTLP, the health of the server, and whatever routes are given beside."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -16,6 +15,9 @@ from rlhf_otel.server.guard import Guard
 from rlhf_otel.server.otlp_http import OtlpHttp, send_refusal
 from rlhf_otel.server.receiver import Receiver
 from rlhf_otel.server.signals import SIGNALS
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 HEALTH = "/healthz"
 

@@ -1,7 +1,7 @@
 """One HTTP connection: uvicorn's, with an end to its patience and to its memory.
 
-A client that sends its head or its body a byte at a time, or nothing at all, would otherwise hold a connection for ever;
-one that sends a head without an end would fill the memory.
+A client that sends its head or its body a byte at a time, or nothing at all, would otherwise hold a connection for
+ever; one that sends a head without an end would fill the memory.
 """
 
 from __future__ import annotations

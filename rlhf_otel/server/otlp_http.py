@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from rlhf_otel.server.answers import (
-    BAD_DATA,
     JSON,
     NOT_THIS_METHOD,
     PROTOBUF,

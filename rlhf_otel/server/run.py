@@ -131,7 +131,7 @@ class _Web(uvicorn.Server):
 
 def _configured(app: Application, patience_s: float) -> uvicorn.Config:
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http=partial(Connection, patience_s=patience_s),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",

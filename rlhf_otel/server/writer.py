@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from itertools import accumulate, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,11 +91,8 @@ class Writer:
 
     def _next_group(self) -> list[tuple[Decoded, int, Done]]:
         """The oldest of what waits, as much as one transaction takes, and one at the least."""
-        size = count = 0
-        for count, (_, each, _) in enumerate(self._waiting, 1):
-            size += each
-            if size >= MOST_BYTES:
-                break
+        sizes = accumulate(size for _, size, _ in self._waiting)
+        count = 1 + sum(1 for _ in takewhile(lambda size: size < MOST_BYTES, sizes))
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
 

@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """The receiver under test."""
     if url := os.environ.get(f"{_ENV}HTTP"):
-        limit = int(os.environ.get(f"{_ENV}MAX_BYTES", 64 << 20))
+        limit = int(os.environ.get(f"{_ENV}MAX_BYTES", "67108864"))
         yield Target(url, os.environ[f"{_ENV}GRPC"], limit)
         return
     store = tmp_path_factory.mktemp("conformance") / "store.db"

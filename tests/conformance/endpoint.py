@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import http.client
-import json
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -139,7 +138,9 @@ class _Http(Endpoint):
         try:
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
-            return self._reply(signal, response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+            return self._reply(
+                signal, response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+            )
         finally:
             connection.close()
 
@@ -221,7 +222,7 @@ class Grpc(Endpoint):
 
 
 def _refused(error: Any) -> Reply:
-    trailers = {key: value for key, value in error.trailing_metadata() or ()}
+    trailers = dict(error.trailing_metadata() or ())
     details = trailers.get("grpc-status-details-bin")
     status = None if details is None else Status.FromString(details)
     retry = RetryInfo()

@@ -126,7 +126,9 @@ def test_values_of_every_type_are_taken(endpoint: Endpoint) -> None:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
     inner = KeyValueList(values=[KeyValue(key="deep", value=AnyValue(bytes_value=b"\x00\xff"))])
-    values = AnyValue(array_value=ArrayValue(values=[AnyValue(kvlist_value=inner), AnyValue(bool_value=True), AnyValue()]))
+    values = AnyValue(
+        array_value=ArrayValue(values=[AnyValue(kvlist_value=inner), AnyValue(bool_value=True), AnyValue()])
+    )
     sent = span(nested=values, empty=AnyValue(), large=2**63 - 1, small=-(2**63), text="ä" * 100_000)
     sent.attributes.add(key="raw").value.bytes_value = os.urandom(16)
     sent.attributes.add(key="real").value.double_value = 1e300

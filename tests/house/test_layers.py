@@ -32,12 +32,13 @@ FLOORS = {
     **dict.fromkeys(("instrumentation", "feedback"), 1),
     **dict.fromkeys(("redact", "store"), 2),
     **dict.fromkeys(("export", "launcher", "testing"), 3),
+    "server": 4,
     "cli": 5,
     "__init__": 6,
     "api": 6,
 }
 """Room -> floor. The face (`__init__` and `api`) joins the rooms and stands above them."""
-ALLOWED_FLOORS = {0: {0}, 1: {0}, 2: {0}, 3: {0, 2, 3}, 5: {0, 1, 2, 3, 5, 6}, 6: {0, 1, 2, 3}}
+ALLOWED_FLOORS = {0: {0}, 1: {0}, 2: {0}, 3: {0, 2, 3}, 4: {0, 2}, 5: {0, 1, 2, 3, 4, 5, 6}, 6: {0, 1, 2, 3}}
 JOINERS = {("launcher", "instrumentation"), ("__init__", "api")}
 """The launcher joins delivery and capture, as the face does, which is two files."""
 THIRD_PARTY = {
@@ -45,6 +46,7 @@ THIRD_PARTY = {
     1: {"opentelemetry", "wrapt", "pydantic_core"},
     2: {"opentelemetry"},
     3: {"opentelemetry", "wrapt", "google", "grpc"},
+    4: {"opentelemetry", "google", "grpc", "starlette", "uvicorn", "orjson", "zstandard"},
     5: {"click", "rich", "opentelemetry", "packaging"},
     6: set(),
 }

@@ -11,9 +11,8 @@ import sys
 import pytest
 
 from rlhf_otel._version import __version__
-from rlhf_otel.config import SETTINGS
 from rlhf_otel.launcher.command import SITE, announcement, instrumented, is_isolated, without_credentials
-from rlhf_otel.launcher.options import UsageError, help_text, parse
+from rlhf_otel.launcher.options import OFFERED, UsageError, help_text, parse
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and permissions")
 
@@ -100,12 +99,13 @@ def test_mistakes_cost_one_clear_line(launch, words, code, said):
 
 
 def test_help_shows_examples_and_every_setting():
-    """--help has examples to copy and names every setting as a flag."""
+    """--help has examples to copy and names every setting of an application as a flag, and none of the server."""
     text = help_text()
     assert "rlhf-otel-instrument python app.py" in text
-    for setting in SETTINGS:
+    for setting in OFFERED:
         assert f"--{setting.name.replace('_', '-')}" in text
         assert setting.env in text
+    assert "--server-" not in text
 
 
 def test_help_begins_with_what_most_people_need():

@@ -21,7 +21,7 @@ from tests.conformance.endpoint import ENDPOINTS, Reply, Target
 from tests.conformance.messages import logs, span, traces
 from tests.server.process import Serve
 
-KILLS = int(os.environ.get("RLHF_OTEL_TEST_KILLS", 20))
+KILLS = int(os.environ.get("RLHF_OTEL_TEST_KILLS", "20"))
 CLIENTS = (("http-protobuf", 1), ("http-protobuf", 60), ("http-json", 5), ("grpc", 1), ("grpc", 40))
 """Each client's way, and how many spans it sends at once."""
 

@@ -104,7 +104,10 @@ def test_too_much_at_once_is_told_to_come_again(path: Path) -> None:
             time.sleep(0.3)
             for way in WAYS:
                 reply = endpoint_of(server, way).export("traces", traces(span(text="y" * 20_000)))
-                assert (is_to_come_again(reply), reply.message) == (True, "too much is waiting to be written; come again")
+                assert (is_to_come_again(reply), reply.message) == (
+                    True,
+                    "too much is waiting to be written; come again",
+                )
             assert waiting.recv(12) == b"HTTP/1.1 503"
         for way in WAYS:
             assert endpoint_of(server, way).export("traces", traces(span(text="z" * 200_000))).ok, "alone it may"
