@@ -9,7 +9,7 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rlhf_otel.instrumentation import parts
+from rlhf_otel.instrumentation import done, parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +39,15 @@ class BodyReader:
         *lines, rest = b"".join((*self._pieces, decoded)).split(b"\n")
         self._pieces = [rest]
         for line in lines:
-            if line.startswith(b"data:") and (chunk := lenient(line[5:])) is not None:
-                call.stamps.append(_clock())
-                call.read(call.endpoint.chunk, call.state, chunk)
+            if line.startswith(b"data:"):
+                self._read_event(call, line[5:].strip())
+
+    def _read_event(self, call: Call, data: bytes) -> None:
+        if data.startswith(done.DONE.encode()):
+            done.note(call)
+        elif (chunk := lenient(data)) is not None:
+            call.stamps.append(_clock())
+            call.read(call.endpoint.chunk, call.state, chunk)
 
     def finish(self, call: Call) -> None:
         """Reads a whole body, once its last byte is there."""

@@ -14,7 +14,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import handles, hooks
-from rlhf_otel.instrumentation import asking
+from rlhf_otel.instrumentation import asking, done
 from rlhf_otel.instrumentation.bodies import BodyReader, reader_for
 from rlhf_otel.instrumentation.parts import join
 from rlhf_otel.instrumentation.stamps import MANY
@@ -28,8 +28,11 @@ _clock = time.perf_counter_ns
 _EXTENSION = "rlhf_otel"
 
 
-def observe(call: Call, source: Iterator[Any]) -> Iterator[Any]:
-    """Yields what `source` yields; ends `call` when it ends, fails or is closed."""
+def observe(call: Call, source: Iterator[Any], events: Any = None) -> Iterator[Any]:
+    """Yields what `source` yields; ends `call` when it ends, fails or is closed.
+
+    Where `source` reads `events`, and leaves them before their end, it was told that the answer is whole.
+    """
     clock, newest, (piece_of, pieces) = _clock, call.stamps.newest, _NO_TAKER
     try:
         for chunk in source:
@@ -48,10 +51,12 @@ def observe(call: Call, source: Iterator[Any]) -> Iterator[Any]:
     except BaseException as error:
         call.fail(error)
         raise
+    if done.is_left(events):
+        done.note(call)
     call.finish()
 
 
-async def observe_async(call: Call, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def observe_async(call: Call, source: AsyncIterator[Any], events: Any = None) -> AsyncIterator[Any]:
     """The same for an asynchronous stream."""
     clock, newest, (piece_of, pieces) = _clock, call.stamps.newest, _NO_TAKER
     try:
@@ -73,6 +78,8 @@ async def observe_async(call: Call, source: AsyncIterator[Any]) -> AsyncIterator
     except BaseException as error:
         call.fail(error)
         raise
+    if done.is_left(events):
+        done.note(call)
     call.finish()
 
 
@@ -97,22 +104,21 @@ def _read(call: Call, chunk: Any) -> tuple[Callable[[Any], str | None], list[str
         return _NO_TAKER
 
 
-def wrap_stream(stream: Any, sdk_class: type[Any], observer: Callable[[Call, Any], Any]) -> None:
+def wrap_stream(stream: Any, sdk_class: type[Any], observer: Callable[..., Any]) -> None:
     """Puts `observer` between a new SDK stream and what it iterates over, if its response belongs to a call."""
     watch = watch_of(stream.response)
     call = watch.call() if watch is not None else None
     if watch is None or call is None:
         return
+    events = None
     if type(stream) is sdk_class:
-        # On a copy: a generator that referred to the stream would form a cycle with it, and a dropped stream, its
-        # connection and its span would stay open until the garbage collector comes by.
         stream.__dict__.pop("_iterator", None)
-        source = copy(stream).__stream__()
+        source, events = done.opened(call, stream)
     elif hasattr(sdk_class, "_iterator"):  # made at the first step, when the subclass's constructor is through
         source = _late_async(stream) if hasattr(stream, "__aiter__") else _late(stream)
     else:
         source = stream._iterator
-    stream._iterator = observed = observer(call, source)
+    stream._iterator = observed = observer(call, source, events)
     if call.hides is not None:
         stream._iterator = (asking.without if hasattr(observed, "close") else asking.without_async)(call, observed)
     watch.generator = weakref.ref(observed)

@@ -33,6 +33,8 @@ _NAMES = {"fireworks-ai": "fireworks", "nvidia": "nvidia", "zai-org": "z_ai", "f
 class Chat(openai.Chat):
     """`chat_completion`, which is `chat.completions.create` too."""
 
+    marks_end = False  # many services answer, some give no reason to end, and the library keeps `[DONE]` to itself
+
     def request(self, call: Call, body: Mapping[str, Any]) -> None:
         """Reads what was asked."""
         super().request(call, body)

@@ -103,9 +103,9 @@ class Chat:
                     or getattr(delta, "__pydantic_extra__", None)
                 ):
                     gathered.add_rest(call, delta)
-            if choice.finish_reason is not None:
+            if choice.finish_reason:
                 gathered.finish_reason = choice.finish_reason
-                call.complete = all(c.finish_reason is not None for c in state.values())
+                call.complete = all(c.finish_reason for c in state.values())
                 read_last_usage(call, chunk)
 
     def taker(self, call: Call, state: dict[int, _Choice]) -> Taker | None:
@@ -120,7 +120,8 @@ class Chat:
     def end(self, call: Call, state: dict[int, _Choice]) -> None:
         """Joins the deltas."""
         choices = [state[index] for index in sorted(state, key=_place)]
-        call.finish_reasons = [c.finish_reason or "error" for c in choices] if call.complete else []
+        reasons = [c.finish_reason for c in choices] if call.complete else []
+        call.finish_reasons = [reason or "error" for reason in reasons] if any(reasons) else []
         call.output = [parts.message("assistant", c.parts(), c.finish_reason) for c in choices]
 
 
@@ -227,9 +228,9 @@ class Completions:
             if choice.text:
                 parts.gather(gathered.text, choice.text)
                 call.token()
-            if choice.finish_reason is not None:
+            if choice.finish_reason:
                 gathered.finish_reason = choice.finish_reason
-                call.complete = all(c.finish_reason is not None for c in state.values())
+                call.complete = all(c.finish_reason for c in state.values())
 
     end = Chat.end
 
@@ -372,7 +373,6 @@ class OpenAI:
         **openai_images.TEMPLATES,
         **openai_batches.templates(_endpoints),
     }
-
     connections: Mapping[str, tuple[str, Endpoint]] = {
         "openai.resources.responses.responses": ("ResponsesConnectionManager", _endpoints["/responses"]),
         "openai.resources.beta.responses.responses": ("ResponsesConnectionManager", _endpoints["/responses"]),
