@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A file of tests to a process, as many processes as there are cores, up to four.
 PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo collector collector-or-why-not test test-all test-beside test-train test-matrix lint format bench clean
+.PHONY: demo collector collector-or-why-not test test-all test-beside test-train test-engines test-matrix lint format bench clean
 
 ## See it work: environment, installation, the main job on the embedded store. No key, no network but the package index.
 demo: $(VENV)/.installed
@@ -40,6 +40,10 @@ test-beside:
 ## Models in this process: torch and transformers, some gigabytes. No other target needs it.
 test-train:
 	tests/matrix/run.sh train
+
+## Model servers in this process, the real ones: vllm on the processor (some gigabytes), llama.cpp (is compiled).
+test-engines:
+	set -e; for name in tests/matrix/engines/*.txt; do tests/matrix/run.sh engines/$$(basename $$name .txt); done
 
 test-matrix: $(VENV)/.installed-dev
 	tests/matrix/run.sh oldest

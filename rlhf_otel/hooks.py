@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import weakref
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -187,7 +187,7 @@ def count(name: str, by: int = 1) -> None:
         counters[name] += by
 
 
-_last_said: dict[str, float] = {}
+_last_said: OrderedDict[str, float] = OrderedDict()  # a plain dict looks for its oldest key among the deleted ones
 _said_lock = threading.RLock()  # a finalizer may run inside it, on the same thread
 SAY_EVERY_S = 60.0
 _KEYS = 1000
@@ -200,10 +200,10 @@ def say(key: str, message: str, *args: Any, level: int = logging.WARNING) -> Non
     with _said_lock:
         if now - _last_said.get(key, -SAY_EVERY_S) < SAY_EVERY_S:
             return
-        _last_said.pop(key, None)
         _last_said[key] = now
+        _last_said.move_to_end(key)
         if len(_last_said) > _KEYS:
-            del _last_said[next(iter(_last_said))]
+            _last_said.popitem(last=False)
     logger.log(level, f"rlhf-otel: {message}", *args)
 
 

@@ -166,11 +166,14 @@ class Interaction:
     def network_time_s(self) -> float | None:
         """What of the wait for the response's headers the provider did not spend; None where it reports no time.
 
+        A provider whose time is longer than the whole wait measures something else (its attempts before this one,
+        queues), and then nothing is known of the network.
+
         Of an answer in one piece the client sees the headers when it has the body, whose way is then part of it.
         """
         if self.time_to_headers_s is None or (processing := self.processing_time_s) is None:
             return None
-        return max(0.0, self.time_to_headers_s - processing)
+        return self.time_to_headers_s - processing if processing <= self.time_to_headers_s else None
 
     @property
     def cache_hit_ratio(self) -> float | None:

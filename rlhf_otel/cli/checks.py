@@ -81,14 +81,21 @@ def client_libraries(config: Config) -> Iterator[Finding]:
     from rlhf_otel.launcher.instrumentors import recorded
 
     wanted = recorded(config)
-    absent = []
+    absent, left_out = [], []
     for package, module in providers.known().items():
         try:
             found = version(libraries.distribution(package))
         except PackageNotFoundError:
             absent.append(package)
             continue
-        yield _supported(package, found, module, package in wanted)
+        finding = _supported(package, found, module)
+        if finding.status == "ok" and package not in wanted:
+            left_out.append(f"{package} {found}")
+        else:
+            yield finding
+    if left_out:
+        said = f"left out by the settings: {', '.join(left_out)}"
+        yield Finding("not recorded", "warn", said, f"see {config.values['providers'].source}")
     if absent:
         yield Finding("not installed", "ok", ", ".join(absent))
     if len(absent) == len(providers.known()):
@@ -109,7 +116,7 @@ def _unknown_libraries(config: Config) -> Iterator[Finding]:
             )
 
 
-def _supported(package: str, found: str, module: str, wanted: bool) -> Finding:
+def _supported(package: str, found: str, module: str) -> Finding:
     from rlhf_otel.instrumentation import providers
 
     low, high = versions = providers.load(module).versions
@@ -121,8 +128,6 @@ def _supported(package: str, found: str, module: str, wanted: bool) -> Finding:
             f"{found} is not recorded: {libraries.majors(versions)}",
             f"pip install '{libraries.distribution(package)}<{high + 1}'",
         )
-    if not wanted:
-        return Finding(package, "warn", f"{found} is left out by the settings", "see RLHF_OTEL_PROVIDERS")
     return Finding(package, "ok", f"{found} would be recorded ({libraries.majors(versions)} supported)")
 
 

@@ -32,6 +32,7 @@ class Row(NamedTuple):
     outcome: Text
     prompt: Text
     answer: Text
+    took: Text
     first_token: Text
     rate: Text
     tokens_in: Text
@@ -62,6 +63,7 @@ def _row(one: Interaction, feedback: Sequence[Feedback]) -> Row:
         outcome=Text(outcome, _COLOURS.get(outcome, "red")),
         prompt=Text(one_line(asked)),
         answer=Text(one_line(answered), "dim"),
+        took=Text(marks.seconds(one.duration_s)),
         first_token=Text(marks.seconds(one.time_to_first_token_s)),
         rate=Text(marks.rate(one.tokens_per_second)),
         tokens_in=Text(marks.count(one.input_tokens, "in")),
@@ -89,10 +91,10 @@ def _model(one: Interaction) -> str:
 # --- A table, two lines a call ----------------------------------------------------------------------------------------
 
 
-HEADS = (("Time", "Span id"), ("Model", "Outcome"), ("Prompt", "Answer"), ("TTFT", "Rate"), ("Tokens", "in, out"),
-         ("Feedback",))  # fmt: skip
-TEXT, FEEDBACK = 2, 5
-RIGHT = (3, 4)
+HEADS = (("Time", "Span id"), ("Model", "Outcome"), ("Prompt", "Answer"), ("Took", "TTFT"), ("Tokens", "in, out"),
+         ("Rate",), ("Feedback",))  # fmt: skip
+TEXT, FEEDBACK = 2, 6
+RIGHT = (3, 4, 5)
 
 
 def table(rows: Sequence[Row], width: int) -> Iterator[Text]:
@@ -115,8 +117,9 @@ def _cells(row: Row) -> list[list[Text]]:
         [row.time, row.span_id],
         [row.model, row.outcome],
         [row.prompt, row.answer],
-        [row.first_token, row.rate],
+        [row.took, row.first_token],
         [row.tokens_in, row.tokens_out],
+        [row.rate],
         [row.feedback],
     ]
 
@@ -143,7 +146,7 @@ def _fitted(text: Text, width: int, right: bool = False) -> Text:
 
 MARGIN = " " * (GAP * 2 + 16)
 """What prompt and answer stand behind: as wide as a span id with its gaps."""
-FIGURES = ("Time", "Model", "Outcome", "TTFT", "Rate", "Tokens")
+FIGURES = ("Time", "Model", "Outcome", "Took", "TTFT", "Rate", "Tokens")
 
 
 def blocks(rows: Sequence[Row], width: int) -> Iterator[Text]:
@@ -179,7 +182,7 @@ def _styled(text: Text, style: str) -> Text:
 def _figures(row: Row) -> list[Text]:
     tokens = Text(", ").join(part for part in (row.tokens_in, row.tokens_out) if part.plain)
     model = _fitted(row.model, min(row.model.cell_len, WIDEST_MODEL))
-    return [row.time, model, row.outcome, row.first_token, row.rate, tokens]
+    return [row.time, model, row.outcome, row.took, row.first_token, row.rate, tokens]
 
 
 def _stops(figures: Sequence[Sequence[Text]]) -> list[int]:

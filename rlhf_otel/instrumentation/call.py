@@ -193,6 +193,9 @@ class Call:
 
     def fail(self, error: BaseException) -> None:
         """Ends the call with what the SDK raised."""
+        raised = getattr(getattr(self.patch, "provider", None), "raised", None)
+        if raised is not None and self.is_open:
+            self.read(raised, error)
         cancelled = type(error).__name__ in _CANCELLATIONS
         self.finish("cancelled" if cancelled else "error", error)
 

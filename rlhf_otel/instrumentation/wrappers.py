@@ -103,8 +103,6 @@ class _Running:
         under_way.leave(self._entered)
         try:
             if error is not None and self._is_ours():
-                if (raised := getattr(self.patch.provider, "raised", None)) is not None:
-                    self.call.read(raised, error)
                 self.call.fail(error)
         except Exception as fault:  # noqa: BLE001 - the application gets its exception whatever we make of it
             hooks.fault(f"reading an error of {self.patch.provider.package}", fault)

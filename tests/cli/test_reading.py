@@ -17,7 +17,7 @@ def spans(result):
     return [row["span_id"] for row in json.loads(result.stdout)]
 
 
-SHOWN = (GOOD, FAILED, LEFT, "gpt-5-mini", "How long does an", "Seven minutes", "420 ms", "345 tok/s", "12 in",
+SHOWN = (GOOD, FAILED, LEFT, "gpt-5-mini", "How long does an", "Seven minutes", "1.4 s", "345 tok/s", "12 in",
          "345 out", "👎 💬 ✎, helpfulness 4/5", "abandoned", "RateLimitError", "slow down",
          'weather({"city": "Paris"})')  # fmt: skip
 
@@ -36,6 +36,18 @@ def test_traces_shows_each_call_in_any_width(run, store, monkeypatch, width):
     assert all(line and line == line.rstrip() for line in lines)
     assert ("Span id" in result.stdout) == (width >= 110)
     assert lines[0].startswith("Time") == (width > 60)
+
+
+@pytest.mark.parametrize("width", [60, 100, 160])
+def test_a_call_in_one_piece_shows_how_long_it_took(run, store, monkeypatch, width):
+    """What has no first token has a length all the same; a stream has both."""
+    with Store.open(store) as opened:
+        opened.add([interaction("a" * 16, 0, stream=False, stream_end=None, time_to_first_token_s=None,
+                                end_ns=interaction("a" * 16, 0).start_ns + 2_720_000_000)])  # fmt: skip
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = run("traces", "--store", store).stdout
+    assert "2.7 s" in shown
+    assert "420 ms" in shown
 
 
 PNG = {"type": "uri", "modality": "image", "mime_type": "image/png", "byte_size": 812_345, "uri": f"sha256:{'4c' * 32}"}

@@ -16,7 +16,7 @@ def clean_process(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith(SETTINGS)]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(hooks, "_last_said", {})
+    hooks._last_said.clear()
     monkeypatch.setattr(hooks, "_listeners", {})
     monkeypatch.setattr(hooks, "strict", False)
     hooks.counters.clear()

@@ -28,7 +28,7 @@ def clean_process(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith(("OTEL_", "RLHF_OTEL_", "OPENAI_", "ANTHROPIC_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(hooks, "_last_said", {})
+    hooks._last_said.clear()
     yield
     instrumentation.switch_off()
     setup.shutdown()

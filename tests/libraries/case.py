@@ -81,6 +81,7 @@ class Library:
         cases: the contract.
         made_anew: whether each call is made with a new client, as one made before keeps its methods unrecorded.
         refusal: what the server sends when it refuses; the first case is called.
+        refused: the words of it that the span is to have, and no others; None where the library's own are good enough.
     """
 
     package: str
@@ -89,6 +90,7 @@ class Library:
     cases: Sequence[Case]
     made_anew: bool = False
     refusal: Body = REFUSAL
+    refused: str | None = None
 
 
 def required(module: str) -> Any:

@@ -267,4 +267,5 @@ LIBRARY = Library(
     provider="gcp.gemini",
     cases=CASES,
     refusal=Body({"error": {"code": 404, "message": "no such model", "status": "NOT_FOUND"}}, 404),
+    refused="no such model",
 )

@@ -133,5 +133,6 @@ LIBRARY = Library(
     },
     provider="ollama",
     cases=[replace(case, kinds=("sync", "async", "module")) for case in CASES],
-    refusal=Body({"error": "no such model"}, 404),
+    refusal=Body({"error": {"message": "no such model"}}, 404),
+    refused="no such model",
 )

@@ -1,4 +1,4 @@
-"""vllm offline: a stand-in with the signatures of vllm 0.33, as the real one does not run on these machines."""
+"""vllm offline: a stand-in with vllm's signatures, which `tests/engines` holds against those of vllm itself."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ class LLM:
              continue_final_message=False, tools=None, chat_template_kwargs=None, tokenization_kwargs=None,
              mm_processor_kwargs=None):
         return self.generate(["<templated>"], sampling_params)
+
+    def embed(self, prompts, *, use_tqdm=True, pooling_params=None, lora_request=None, tokenization_kwargs=None):
+        return self.answers
 """
 
 
@@ -80,3 +83,14 @@ def test_a_conversation(engine):
     assert span.name == "chat tiny"
     assert said(span, "input") == [("system", "Be brief."), ("user", "Hi")]
     assert said(span, "output") == [("assistant", "Hello.")]
+
+
+def test_embeddings(engine):
+    """Embeddings have their size, and the sum of their tokens."""
+    engine.answers = [SimpleNamespace(prompt_token_ids=[1, 2], outputs=SimpleNamespace(embedding=[0.1, 0.2, 0.3]))]
+    with capture() as kept:
+        assert engine.embed("a b") is engine.answers
+    (span,) = kept.spans
+    assert (span.name, said(span, "input")) == ("embeddings tiny", [("user", "a b")])
+    assert span.attributes["gen_ai.embeddings.dimension.count"] == 3
+    assert span.attributes["gen_ai.usage.input_tokens"] == 2

@@ -2,9 +2,9 @@
 # Runs tests in an environment of their own: `oldest` and `middle` those of the instrumentation with other versions of
 # the client libraries and of OpenTelemetry, any other name those of the folder `tests/NAME` with what they need;
 # `beside/NAME` those of `tests/beside` with one other instrumentation, `frameworks/NAME` those of `tests/frameworks`
-# with other frameworks.
+# with other frameworks; `engines/NAME` the test of `tests/engines` for one model server that runs in the process.
 #
-#   tests/matrix/run.sh oldest|middle|libraries|frameworks|frameworks/openai2|train|beside/NAME [pytest arguments...]
+#   tests/matrix/run.sh oldest|middle|libraries|frameworks|frameworks/openai2|train|beside/NAME|engines/NAME [pytest arguments...]
 #
 # The environment is made on the first run, under .venvs/, and again when its requirements change.
 # PYTHON names the interpreter to make it with.
@@ -14,13 +14,15 @@ name=${1:-}
 cd "$(dirname "$0")/../.."
 versions="tests/matrix/$name.txt"
 if [ -z "$name" ] || [ "$name" = tools ] || [ ! -f "$versions" ]; then
-    echo "usage: tests/matrix/run.sh oldest|middle|libraries|frameworks|frameworks/openai2|train|beside/NAME [pytest arguments...]" >&2
+    echo "usage: tests/matrix/run.sh oldest|middle|libraries|frameworks|frameworks/openai2|train|beside/NAME|engines/NAME [pytest arguments...]" >&2
     exit 2
 fi
 shift
 
 home=".venvs/$(echo "$name" | tr / -)"
-wanted=$(cat "$versions" tests/matrix/tools.txt pyproject.toml)
+alone="${versions%.txt}.alone"  # what is installed without what it asks for
+[ -f "$alone" ] || alone=/dev/null
+wanted=$(cat "$versions" "$alone" tests/matrix/tools.txt pyproject.toml)
 if [ "$(cat "$home/made-from" 2>/dev/null)" != "$wanted" ]; then
     echo "making $home" >&2
     "${PYTHON:-python3}" -m venv --clear "$home"
@@ -32,12 +34,14 @@ if [ ! -f "$home/made-from" ]; then
     "$python" -m pip install --quiet --disable-pip-version-check --upgrade pip
     "$python" -m pip install --quiet --editable . \
         --requirement "$versions" --requirement tests/matrix/tools.txt
+    [ "$alone" = /dev/null ] || "$python" -m pip install --quiet --no-deps --requirement "$alone"
     printf '%s\n' "$wanted" > "$home/made-from"
 fi
 
 tests=tests/instrumentation
 if [ -d "tests/${name%%/*}" ]; then
     tests="tests/${name%%/*}"
+    [ ! -f "tests/engines/test_${name#engines/}.py" ] || tests="tests/engines/test_${name#engines/}.py"
     export RLHF_OTEL_TEST_LIBRARIES=1  # a library that was installed for its tests must not be skipped by them
 fi
 "$python" - "$versions" <<'VERSIONS'

@@ -254,6 +254,13 @@ class GoogleGenAI:
         model = asked(arguments).get("model")
         return Described(provider=name, model=model, attributes=server(str(client._http_options.base_url)))
 
+    def raised(self, call: Call, error: BaseException) -> None:
+        """Reads status and message of what was refused; as text, such an error is the whole body."""
+        code, message = getattr(error, "code", None), getattr(error, "message", None)
+        call.status_code = code if isinstance(code, int) else None
+        if isinstance(message, str):
+            call.failure = (type(error).__qualname__, message)
+
     def client_of(self, instance: Any) -> Any:
         """What all modules of a client share."""
         return getattr(instance, "_api_client", instance)

@@ -202,5 +202,13 @@ class Ollama:
         url = str(instance._client.base_url)
         return Described(provider="ollama", model=arguments["json"].get("model"), attributes=server(url))
 
+    def raised(self, call: Call, error: BaseException) -> None:
+        """Reads status and message of what was refused; a gateway's message may be within an object."""
+        status, said = getattr(error, "status_code", None), getattr(error, "error", None)
+        call.status_code = status if isinstance(status, int) and status > 0 else None
+        message = said.get("message") if isinstance(said, Mapping) else said
+        if isinstance(message, str):
+            call.failure = (type(error).__qualname__, message)
+
 
 provider = Ollama()

@@ -1,4 +1,4 @@
-"""vllm 0 and 1, offline: `LLM.generate` and `LLM.chat`, in this process.
+"""vllm 0 and 1, offline: `LLM.generate`, `LLM.chat` and `LLM.embed`, in this process.
 
 One call may have many prompts, which the engine works off together: it is one span, with a message for each prompt and
 the sums of their tokens. Source: vllm 0.33, `entrypoints/llm.py` and `outputs.py`.
@@ -36,20 +36,15 @@ class Generate(Plain):
 
     def request(self, call: Call, body: Mapping[str, Any]) -> None:
         """Reads each prompt as one message."""
-        given = body.get("prompts")
-        prompts = given if isinstance(given, list) else [given]
-        texts = (prompt.get("prompt") if isinstance(prompt, Mapping) else prompt for prompt in prompts)
-        call.input = [parts.message("user", [parts.text(text)]) for text in texts if isinstance(text, str)]
+        _read_prompts(call, body.get("prompts"))
 
     def response(self, call: Call, result: Any) -> None:
         """Reads the answers to all prompts, and counts their tokens."""
         answers = [answer for request in result for answer in request.outputs]
         call.output = [parts.message("assistant", [parts.text(one.text)], one.finish_reason) for one in answers]
         call.finish_reasons = [one.finish_reason for one in answers if one.finish_reason]
-        call.input_tokens = sum(len(request.prompt_token_ids or ()) for request in result)
         call.output_tokens = sum(len(one.token_ids) for one in answers)
-        cached = [count for request in result if (count := getattr(request, "num_cached_tokens", None)) is not None]
-        call.cached_tokens = sum(cached) if cached else None
+        _count_prompts(call, result)
 
 
 class Converse(Generate):
@@ -66,14 +61,47 @@ class Converse(Generate):
         call.attributes.pop(semconv.OPENAI_API_TYPE, None)
 
 
+class Embed(Plain):
+    """`LLM.embed`."""
+
+    operation = "embeddings"
+
+    def request(self, call: Call, body: Mapping[str, Any]) -> None:
+        """Reads each prompt as one message."""
+        _read_prompts(call, body.get("prompts"))
+
+    def response(self, call: Call, result: Any) -> None:
+        """Reads the size, and counts the tokens; the vectors stay with the application."""
+        if result:
+            call.attributes[semconv.EMBEDDINGS_DIMENSION_COUNT] = len(result[0].outputs.embedding)
+        _count_prompts(call, result)
+
+
+def _read_prompts(call: Call, given: Any) -> None:
+    prompts = given if isinstance(given, list) else [given]
+    texts = (prompt.get("prompt") if isinstance(prompt, Mapping) else prompt for prompt in prompts)
+    call.input = [parts.message("user", [parts.text(text)]) for text in texts if isinstance(text, str)]
+
+
+def _count_prompts(call: Call, result: Any) -> None:
+    call.input_tokens = sum(len(request.prompt_token_ids or ()) for request in result)
+    cached = [count for request in result if (count := getattr(request, "num_cached_tokens", None)) is not None]
+    call.cached_tokens = sum(cached) if cached else None
+
+
 class VLLM:
     """The provider."""
 
     package = "vllm"
     versions = (0, 1)
-    methods = (
-        Method(target="vllm.entrypoints.llm:LLM.generate", endpoint=Generate(), in_process=True),
-        Method(target="vllm.entrypoints.llm:LLM.chat", endpoint=Converse(), in_process=True),
+    methods = tuple(
+        Method(target=f"vllm.entrypoints.{target}", endpoint=endpoint, in_process=True)
+        for target, endpoint in (
+            ("llm:LLM.generate", Generate()),
+            ("llm:LLM.chat", Converse()),
+            ("llm:LLM.embed", Embed()),
+            ("pooling.offline:PoolingOfflineMixin.embed", Embed()),  # where newer versions have it
+        )
     )
 
     def describe(self, instance: Any, arguments: Arguments) -> Described:
