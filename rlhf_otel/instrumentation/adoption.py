@@ -141,6 +141,8 @@ def _is_about(span: Any, operation: str, model: str | None = None) -> bool:
 def _is_model_call(attributes: Any, operation: str) -> bool:
     """By the GenAI conventions, or OpenInference's, Langfuse's or OpenLLMetry's words."""
     if (named := attributes.get(semconv.OPERATION_NAME)) is not None:
+        if attributes.get("rpc.system") == "aws-api":
+            return True  # botocore's of this very request, whatever it takes the model for
         return named in _CHAT_WORDS.get(operation, (operation,))
     if (kind := attributes.get("openinference.span.kind")) is not None:
         return bool(kind == ("EMBEDDING" if operation == "embeddings" else "LLM"))

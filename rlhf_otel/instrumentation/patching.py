@@ -99,13 +99,20 @@ class Patch(abc.ABC):
         self._reached.clear()
 
     def _replace(self, owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
-        """Puts `wrap(original)` in the place of an attribute that `owner` itself has."""
-        original = vars(owner).get(name)
+        """Puts `wrap(original)` in the place of an attribute that `owner` itself has, within what others put there."""
+        original: Any = vars(owner).get(name)
+        outer: Any = None
+        while isinstance(original, _PROXIES):
+            original, outer = original.__wrapped__, original
         if original is None:
             return
         ours = wrap(original)
         _function(ours).__dict__[_MARK] = original
-        setattr(owner, name, ours)
+        if outer is None:
+            setattr(owner, name, ours)
+        else:
+            outer.__wrapped__ = ours
+            self._reached.append(functools.partial(_put_back, outer, "__wrapped__", ours, original))
         self._replaced.append((owner, name, ours))
         for cls in _subclasses(owner):
             self._reached += _reach(vars(cls).get(name), original, ours, set())
