@@ -286,7 +286,8 @@ class Feedback:
     """What somebody, or their behaviour, said of a call.
 
     The target is named by whichever ids are known: usually `trace_id` and `span_id`, else `response_id`, `message_id`
-    or `session`. `value` is what was given, as given; `score` is the same on a scale of 0 to 1, where that makes sense.
+    or `session`, perhaps with `turn`, the place of the answer in it. `value` is what was given, as given; `score` is
+    the same on a scale of 0 to 1, where that makes sense.
     """
 
     id: str
@@ -299,6 +300,7 @@ class Feedback:
     response_id: str | None = None
     message_id: str | None = None
     session: str | None = None
+    turn: int | None = None
     value: Any = None
     scale: tuple[float, float] | None = None
     label: str | None = None
@@ -310,6 +312,7 @@ class Feedback:
     annotator_kind: str = "HUMAN"
     step: int | None = None
     range: tuple[int, int] | None = None
+    quote: str | None = None
     chosen: str | None = None
     rejected: str | None = None
     margin: float | None = None

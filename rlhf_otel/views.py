@@ -25,10 +25,11 @@ def feedback_json(f: Feedback) -> dict[str, Any]:
         "time": iso(f.time_ns),
         "metadata": dict(f.metadata),
     }
-    optional = ("scale", "correction", "signal", "step", "range", "chosen", "rejected", "margin", "position", "ranking")
+    optional = ("scale", "correction", "signal", "step", "range", "quote", "chosen", "rejected", "margin", "position",
+                "ranking")  # fmt: skip
     shown.update((name, value) for name in optional if (value := getattr(f, name)) not in (None, ()))
-    target = ("trace_id", "span_id", "response_id", "message_id", "session")
-    shown["target"] = {name: value for name in target if (value := getattr(f, name))}
+    target = ("trace_id", "span_id", "response_id", "message_id", "session", "turn")
+    shown["target"] = {name: value for name in target if (value := getattr(f, name)) not in (None, "")}
     return shown
 
 

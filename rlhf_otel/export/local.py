@@ -91,7 +91,7 @@ class StoreSink:
             self._room = self._most_in_memory
             return Store.open(MEMORY)
 
-    def find(self, **ids: str | None) -> Handle | None:
+    def find(self, *, turn: int | None = None, **ids: str | None) -> Handle | None:
         """The stored interaction that goes by one of these ids; None also where the store cannot be asked now.
 
         They are tried one after the other, as feedback is joined by the first that fits. Called on the
@@ -101,11 +101,11 @@ class StoreSink:
 
         try:
             if (store := self._store) is not None:
-                return _first_found(store, ids)
+                return _first_found(store, ids, turn)
             if self.path == MEMORY or not Path(self.path).exists():
                 return None
             with Store.open(self.path, read_only=True) as reader:
-                return _first_found(reader, ids)
+                return _first_found(reader, ids, turn)
         except StoreError as error:
             hooks.logger.debug("looking up %s: %s", ids, error)
             return None
@@ -117,8 +117,11 @@ class StoreSink:
             self._store = None
 
 
-def _first_found(store: Store, ids: Mapping[str, str | None]) -> Handle | None:
-    found = (store.find(**{name: value}) for name, value in ids.items() if value)
+def _first_found(store: Store, ids: Mapping[str, str | None], turn: int | None) -> Handle | None:
+    if turn is not None and not (ids.get("response_id") or ids.get("message_id")):
+        return store.find(session=ids.get("session"), turn=turn)
+    given: list[dict[str, Any]] = [{name: value} for name, value in ids.items() if value]
+    found = (store.find(**one) for one in given)
     return next((handle for handle in found if handle is not None), None)
 
 

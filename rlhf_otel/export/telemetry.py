@@ -293,12 +293,12 @@ class Telemetry(ProviderTelemetry):
         if feedback.span_id:
             return "joined" if self.find(span_id=feedback.span_id) else "pending"
         ids = {"response_id": feedback.response_id, "message_id": feedback.message_id, "session": feedback.session}
-        return "joined" if self.find(**ids) else "pending"
+        return "joined" if self.find(turn=feedback.turn, **ids) else "pending"
 
-    def find(self, **ids: str | None) -> Any:
+    def find(self, *, turn: int | None = None, **ids: str | None) -> Any:
         """The handle of a stored interaction that goes by one of these ids; None without a store."""
         store = self.own.store_sink
-        return store.find(**ids) if store is not None and any(ids.values()) else None
+        return store.find(turn=turn, **ids) if store is not None and any(ids.values()) else None
 
 
 def _global_provider() -> Any:

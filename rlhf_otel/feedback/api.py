@@ -26,7 +26,7 @@ class FeedbackRef:
 
     Attributes:
         id: the idempotency key; the same id again is the same feedback.
-        target: the fields that name what was rated: span_id, trace_id, response_id, message_id, session.
+        target: the fields that name what was rated: span_id, trace_id, response_id, message_id, session, turn.
         status: `joined` (the call is in the store), `pending` (it will be joined when the call comes), `sent` (on its
             way over OTLP) or `spooled`.
     """
@@ -73,6 +73,7 @@ def record(
     response_id: str | None = None,
     message: str | None = None,
     session: str | None = None,
+    turn: int | None = None,
     name: str | None = None,
     kind: FeedbackKind | None = None,
     scale: tuple[float, float] | None = None,
@@ -84,6 +85,7 @@ def record(
     annotator_kind: str = "HUMAN",
     step: int | None = None,
     range: tuple[int, int] | None = None,
+    quote: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     time_ns: int | None = None,
 ) -> FeedbackRef:
@@ -91,7 +93,8 @@ def record(
 
     Args:
         target: a response, stream, handle, span id, (trace id, span id), traceparent, response id or token. Or name it
-            by `span_id` (and `trace_id`), `response_id`, `message` (your own id) or `session`.
+            by `span_id` (and `trace_id`), `response_id`, `message` (your own id), or `session`: its newest call, or with
+            `turn` the answer in that place, 0 for the first.
         value: True or False for a thumb, a number for a score, a word for a category, anything else for `custom`.
         name: what was rated; `user_feedback` by default, an aspect such as `accuracy` otherwise. Of the feedback by one
             rater on one target under one name the latest counts.
@@ -105,6 +108,7 @@ def record(
         annotator_kind: HUMAN, LLM or CODE.
         step: index of the reasoning or agent step that is meant.
         range: start and end of the part of the answer that is meant, in characters.
+        quote: the words of that part, as the person saw them.
         metadata: anything else.
         time_ns: when it was given; now by default.
 
@@ -117,8 +121,9 @@ def record(
     return _send(
         build.recorded(
             target, value, span_id=span_id, trace_id=trace_id, response_id=response_id, message=message,
-            session=session, name=name, kind=kind, scale=scale, comment=comment, label=label, rater=rater, id=id,
-            source=source, annotator_kind=annotator_kind, step=step, range=range, metadata=metadata, time_ns=time_ns,
+            session=session, turn=turn, name=name, kind=kind, scale=scale, comment=comment, label=label, rater=rater,
+            id=id, source=source, annotator_kind=annotator_kind, step=step, range=range, quote=quote,
+            metadata=metadata, time_ns=time_ns,
         )
     )  # fmt: skip
 
@@ -188,5 +193,7 @@ def _send(feedback: Feedback) -> FeedbackRef:
         raise FeedbackError("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "
                             "rlhf_otel.instrument() first")  # fmt: skip
     status = telemetry.emit(feedback)
-    named = ("span_id", "trace_id", "response_id", "message_id", "session")
-    return FeedbackRef(feedback.id, {key: value for key in named if (value := getattr(feedback, key))}, status)
+    named = ("span_id", "trace_id", "response_id", "message_id", "session", "turn")
+    return FeedbackRef(
+        feedback.id, {key: value for key in named if (value := getattr(feedback, key)) not in (None, "")}, status
+    )

@@ -120,6 +120,7 @@ def common(fields: Mapping[str, Any]) -> dict[str, Any]:
         "annotator_kind": word(fields.get("annotator_kind", "HUMAN"), ANNOTATOR_KINDS, "annotator_kind"),
         "step": _step(fields.get("step")),
         "range": _range(fields.get("range")),
+        "quote": text(fields.get("quote"), "quote") or None,
         "value": bearable(fields.get("value"), "value"),
         "metadata": _metadata(fields.get("metadata")),
         "time_ns": _time(fields.get("time_ns")),

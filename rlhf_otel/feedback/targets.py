@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from rlhf_otel import handles, hooks, token
-from rlhf_otel.feedback.checks import FeedbackError, shown
+from rlhf_otel.feedback.checks import FeedbackError, plain, shown
 from rlhf_otel.records import Handle
 
-IDS = ("span_id", "trace_id", "response_id", "message", "session")
+IDS = ("span_id", "trace_id", "response_id", "message", "session", "turn")
 """The keywords of the verbs that name a target."""
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -23,7 +23,7 @@ def target_of(target: Any, **ids: Any) -> dict[str, Any]:
     Args:
         target: a handle, a response or stream, a span id, (trace id, span id), a traceparent, a response id or a token,
             whose claims come along as `claims`.
-        ids: span_id, trace_id, response_id, message, session: the same by name.
+        ids: span_id, trace_id, response_id, message, session and turn: the same by name.
 
     Raises:
         FeedbackError: an id is malformed, or nothing names a target.
@@ -68,9 +68,7 @@ def _permitted(text: str) -> dict[str, Any]:
     return {**_fields(claims.handle), "claims": claims}
 
 
-def _by_ids(
-    span_id: Any = None, trace_id: Any = None, response_id: Any = None, message: Any = None, session: Any = None
-) -> dict[str, Any]:
+def _by_ids(*, span_id: Any = None, trace_id: Any = None, turn: Any = None, **weaker: Any) -> dict[str, Any]:
     if span_id is not None:
         span_id = checked(span_id, _SPAN_ID, "span id", 16)
         trace_id = checked(trace_id, _TRACE_ID, "trace id", 32) if trace_id is not None else None
@@ -80,15 +78,23 @@ def _by_ids(
         if found is not None and trace_id in (None, found.trace_id):
             return _fields(found)
         return {"span_id": span_id, "trace_id": trace_id or ""}
-    keys: tuple[tuple[handles.Kind, Any], ...] = (("response", response_id), ("message", message))
-    for kind, key in keys:
-        if key is not None and (found := handles.find(str(key), kind)) is not None:
+    keys: tuple[tuple[handles.Kind, str], ...] = (("response", "response_id"), ("message", "message"))
+    for kind, name in keys:
+        if (key := weaker.get(name)) is not None and (found := handles.find(str(key), kind)) is not None:
             return _fields(found)
-    named = {"response_id": response_id, "message_id": message, "session": session}
-    if all(value is None for value in named.values()):
+    named = {"message_id" if name == "message" else name: str(key) for name, key in weaker.items() if key is not None}
+    if not named:
         raise FeedbackError("the feedback names no target: pass a response, a handle, span_id=, traceparent, "
-                            "response_id=, message= or session=")  # fmt: skip
-    return {name: str(value) for name, value in named.items() if value is not None}
+                            "response_id=, message= or session= (with turn=)")  # fmt: skip
+    return named if turn is None else {**named, "turn": _turn(turn, named.get("session"))}
+
+
+def _turn(turn: Any, session: Any) -> int:
+    turn = plain(turn)
+    if isinstance(turn, bool) or not isinstance(turn, int) or turn < 0 or session is None:
+        raise FeedbackError(f"turn is {shown(turn)}; the place of the answer in its session is expected, 0 for the "
+                            "first, with session=")  # fmt: skip
+    return turn
 
 
 def checked(value: Any, pattern: re.Pattern[str], what: str, digits: int) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Interaction
 
 INTERACTION_FIELDS: Final = ("input", "system", "output", "tools", "error_message", "context", "attributes")
-_FEEDBACK_FIELDS: Final = ("comment", "correction", "label", "value", "metadata")
+_FEEDBACK_FIELDS: Final = ("comment", "correction", "label", "quote", "value", "metadata")
 _MAX_DEPTH: Final = 200
 TOO_DEEP: Final = "[REDACTED:nested-too-deeply]"
 
@@ -55,7 +55,7 @@ class Redactor:
         return dataclasses.replace(interaction, **changes) if changes else interaction
 
     def redact_feedback(self, feedback: Feedback) -> Feedback:
-        """`feedback` without secrets in its comment, correction, label, value and metadata."""
+        """`feedback` without secrets in its comment, correction, label, quote, value and metadata."""
         changes = self._changes(feedback, _FEEDBACK_FIELDS)
         return dataclasses.replace(feedback, **changes) if changes else feedback
 

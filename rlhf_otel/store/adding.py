@@ -10,6 +10,7 @@ from rlhf_otel.store.messages import Writer
 from rlhf_otel.store.rows import (
     RESPONSE,
     SESSION,
+    TURN,
     feedback_row,
     feedback_targets,
     interaction_row,
@@ -79,10 +80,11 @@ class Adding:
         if cursor.rowcount:
             seq = cursor.lastrowid
             targets = (
-                (kind, key, trace, _target_hash(kind, key), seq) for kind, key, trace in feedback_targets(feedback)
+                (kind, key, trace, _target_hash(kind, key), seq, feedback.turn)
+                for kind, key, trace in feedback_targets(feedback)
             )
             self._connection.executemany(query("feedback_target_add"), targets)
 
 
 def _target_hash(kind: int, key: bytes | str) -> int | None:
-    return text_hash(str(key)) if kind in (RESPONSE, SESSION) else None
+    return text_hash(str(key)) if kind in (RESPONSE, SESSION, TURN) else None

@@ -13,6 +13,7 @@ from rlhf_otel.store.rows import (
     RESPONSE,
     SESSION,
     SPAN,
+    TURN,
     UNKNOWN_TRACES,
     feedback_of_body,
     feedback_spans,
@@ -94,7 +95,11 @@ class Joiner:
         for kind, key, _ in targets:
             if matches:
                 break
-            if kind != SPAN:
+            if kind == TURN:
+                given = {"session": key, "session_hash": text_hash(str(key)), "turn": feedback.turn}
+                rows = self._connection.execute(query("interaction_of_turn"), given)
+                matches = [(row["trace_id"], row["span_id"]) for row in rows]
+            elif kind != SPAN:
                 text = query("interaction_of_key", _WEAKER_KEYS[kind])
                 given = {"key": key, "hash": text_hash(str(key)), "time_ns": feedback.time_ns}
                 matches = [tuple(row) for row in self._connection.execute(text, given)]
@@ -104,7 +109,8 @@ class Joiner:
 def _names(interaction: Interaction) -> list[tuple[int, bytes | str]]:
     """Every kind and key by which feedback may name `interaction`."""
     names: list[tuple[int, bytes | str]] = [(SPAN, column_id(interaction.span_id))]
-    weaker = ((RESPONSE, interaction.response_id), (MESSAGE, interaction.message_id), (SESSION, interaction.session))
+    weaker = ((RESPONSE, interaction.response_id), (MESSAGE, interaction.message_id),
+              (SESSION, interaction.session), (TURN, interaction.session))  # fmt: skip
     names.extend((kind, column_text(key) or "") for kind, key in weaker if key)
     return names
 

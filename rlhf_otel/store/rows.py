@@ -56,7 +56,7 @@ HASHED: Final = {"response_id": "response_hash", "session": "session_hash"}
 """The ids that are indexed by their hash, with the column of that."""
 UNKNOWN_TRACES: Final = (b"", bytes(16))
 """Trace ids that say nothing, as the columns hold them."""
-SPAN, RESPONSE, MESSAGE, SESSION = range(4)
+SPAN, RESPONSE, MESSAGE, SESSION, TURN = range(5)
 """The kinds of `feedback_target`."""
 
 
@@ -190,7 +190,8 @@ def feedback_targets(feedback: Feedback) -> list[tuple[int, bytes | str, bytes |
         if key:
             targets.append((kind, column_text(key) or "", None))
     if not targets and feedback.session:
-        targets.append((SESSION, column_text(feedback.session) or "", None))
+        kind = SESSION if feedback.turn is None else TURN
+        targets.append((kind, column_text(feedback.session) or "", None))
     return targets
 
 

@@ -219,8 +219,11 @@ class Store:
         response_id: str | None = None,
         message_id: str | None = None,
         session: str | None = None,
+        turn: int | None = None,
     ) -> Handle | None:
         """The handle of the newest interaction that goes by all the given ids; None where there is none.
+
+        With `turn` that of the answer in this place of the session, 0 for the first.
 
         Raises:
             StoreError: no id was given.
@@ -231,7 +234,10 @@ class Store:
         if not given:
             raise StoreError(f"{self.path}: find needs a span id, response id, message id or session to go by")
         with self._reading() as connection:
-            row = connection.execute(query("interaction_match", *sorted(given)), given).fetchone()
+            text = query("interaction_match", *sorted(given))
+            if turn is not None:
+                text, given = query("interaction_of_turn"), {**given, "turn": turn}
+            row = connection.execute(text, given).fetchone()
             return None if row is None else handle_of_row(row)
 
     def counts(self) -> dict[str, int]:

@@ -100,7 +100,7 @@ def test_every_key_of_the_json_is_documented() -> None:
     call = Interaction(trace_id="", span_id="", start_ns=0, end_ns=0, operation="chat", provider="openai")
     given = Feedback(
         id="", name="", kind="rating", time_ns=0, scale=(1, 5), correction="", signal="copy", step=0, range=(0, 1),
-        chosen="", rejected="", margin=1, position="first", ranking=("",),
+        quote="", chosen="", rejected="", margin=1, position="first", ranking=("",),
     )  # fmt: skip
     assert told == {*views.interaction_json(call), *views.feedback_json(given)}
 

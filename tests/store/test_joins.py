@@ -45,6 +45,7 @@ def test_feedback_before_its_span_joins_when_the_span_comes(store: Store, call: 
         {"response_id": "r1"},
         {"message_id": "m1"},
         {"session": "s1"},
+        {"session": "s1", "turn": 0},
         {"span_id": "f" * 16, "response_id": "r1"},
         {"response_id": "unknown", "message_id": "m1"},
     ],
