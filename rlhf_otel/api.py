@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rlhf_otel import config as settings
-from rlhf_otel import handles, hooks, instrumentation
+from rlhf_otel import handles, hooks, instrumentation, semconv
 from rlhf_otel.export import setup
 from rlhf_otel.export.pipeline import add_processor
 from rlhf_otel.records import Feedback, Handle, Interaction
+from rlhf_otel.steps import encoded
 
 __all__ = ["add_processor", "capture", "disable", "enable", "flush", "instrument", "interactions", "on", "shutdown",
            "stats", "uninstrument"]  # fmt: skip
@@ -135,6 +136,7 @@ def capture(
     error: BaseException | str | None = None,
     start_ns: int | None = None,
     end_ns: int | None = None,
+    steps: Sequence[str | Mapping[str, Any]] = (),
     attributes: Mapping[str, Any] | None = None,
 ) -> Handle | None:
     """Records an interaction that no client library made: a model behind your own HTTP call, or in this process.
@@ -149,6 +151,7 @@ def capture(
         error: what went wrong, if something did.
         start_ns: when the call began, in nanoseconds since the epoch; now by default.
         end_ns: when it ended; now by default.
+        steps: the steps of the answer, for feedback on each: texts, or `{"content", "kind", "time_ns"}`.
         attributes: further span attributes.
 
     Returns:
@@ -163,8 +166,10 @@ def capture(
     now = time.time_ns()
     try:
         begin = start_ns or now
+        told = {semconv.STEPS: encoded(steps)} if steps and telemetry.captures_content else {}
         call = record_call(telemetry, prompt=prompt, response=response, model=model, provider=provider,
-                           operation=operation, usage=usage or {}, error=error, attributes={**(attributes or {})},
+                           operation=operation, usage=usage or {}, error=error,
+                           attributes={**(attributes or {}), **told},
                            start_ns=begin, end_ns=now if end_ns is None else max(begin, end_ns))  # fmt: skip
     except Exception as fault:  # noqa: BLE001 - the application's answer must not fail over a malformed record of it
         hooks.fault("recording a call that was handed over", fault)

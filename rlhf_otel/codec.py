@@ -56,8 +56,8 @@ _CONTENT_FIELDS: Mapping[str, str] = {
     "output": s.OUTPUT_MESSAGES,
     "tools": s.TOOL_DEFINITIONS,
 }
-CONTENT_ATTRIBUTES = frozenset(_CONTENT_FIELDS.values())
-RECORD_ATTRIBUTES = frozenset({s.OPERATION_NAME, s.PROVIDER_NAME, *_PLAIN_KEYS, *CONTENT_ATTRIBUTES})
+CONTENT_ATTRIBUTES = frozenset({*_CONTENT_FIELDS.values(), s.STEPS})
+RECORD_ATTRIBUTES = frozenset({s.OPERATION_NAME, s.PROVIDER_NAME, *_PLAIN_KEYS, *_CONTENT_FIELDS.values()})
 """What the fields of an interaction are called on its span."""
 
 

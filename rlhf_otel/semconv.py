@@ -134,6 +134,7 @@ MESSAGE_ID: Final = "rlhf.message.id"
 VARIANT: Final = "rlhf.variant"
 CONSENT: Final = "rlhf.consent"
 CONTEXT: Final = "rlhf.context."
+STEPS: Final = "rlhf.steps"
 
 # --- Feedback -----------------------------------------------------------------------------------------------------
 EVALUATION_EVENT: Final = "gen_ai.evaluation.result"

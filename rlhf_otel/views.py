@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from rlhf_otel.codec import prompt_text, response_text
 from rlhf_otel.records import Feedback, Interaction
+from rlhf_otel.steps import steps_of
 
 
 def feedback_json(f: Feedback) -> dict[str, Any]:
@@ -57,6 +59,7 @@ def interaction_json(i: Interaction, feedback: Sequence[Feedback] = ()) -> dict[
         "messages": list(i.input or ()),
         "output": list(i.output or ()),
         "tools": list(i.tools or ()),
+        "steps": [dataclasses.asdict(step) for step in steps_of(i)],
         "prompt_text": prompt_text(i),
         "response_text": response_text(i),
         "feedback": [feedback_json(f) for f in feedback],

@@ -75,7 +75,7 @@ def find(store: Store, target: Handle | str) -> Interaction | None:
 
 def _print(one: Interaction, current: Sequence[Feedback], history: Iterable[Feedback]) -> None:
     out = console()
-    for start, text in (*_head(one), _blank(), *_conversation(one), *_feedback(one.span_id, current, history)):
+    for start, text in (*_head(one), _blank(), *_conversation(one), *_feedback(one, current, history)):
         for line in _hanging(out, start, text):
             out.print(line, soft_wrap=True)
 
@@ -243,33 +243,51 @@ def _blank() -> Line:
     return "", Text("")
 
 
-def _feedback(span_id: str, current: Sequence[Feedback], history: Iterable[Feedback]) -> Iterator[Line]:
+def _feedback(call: Interaction, current: Sequence[Feedback], history: Iterable[Feedback]) -> Iterator[Line]:
     from rich.text import Text
 
     yield "", Text("Feedback", "bold")
     if not current:
         yield "  ", Text("none yet")
     for one in current:
-        yield from _opinion(one, span_id)
+        yield from _opinion(one, call)
     counting = {one.id for one in current}
     former = [one for one in history if one.id not in counting]
     if former:
         yield "", Text("Earlier, or taken back", "bold dim")
     for one in former:
-        yield from _opinion(one, span_id, style="dim")
+        yield from _opinion(one, call, style="dim")
 
 
-def _opinion(one: Feedback, span_id: str, style: str = "") -> Iterator[Line]:
+def _opinion(one: Feedback, call: Interaction, style: str = "") -> Iterator[Line]:
     from rich.text import Text
 
     from rlhf_otel.cli import marks
 
     by = f"by {one.rater}" if one.rater else f"from {one.source}"
-    told = f"{marks.mark(one, span_id)}{_others(one, span_id)}  {by}, {marks.moment(one.time_ns)}  id {one.id}"
+    told = (
+        f"{marks.mark(one, call.span_id)}{_others(one, call.span_id)}  {by}, {marks.moment(one.time_ns)}  id {one.id}"
+    )
     yield "  ", Text(printable(told), style)
-    for name, text in (("comment", one.comment), ("correction", one.correction)):
+    told_of = (
+        ("step", _step(one, call)),
+        ("words", one.quote),
+        ("comment", one.comment),
+        ("correction", one.correction),
+    )
+    for name, text in told_of:
         if text:
             yield f"    {name}: ", Text(printable(text), style)
+
+
+def _step(one: Feedback, call: Interaction) -> str:
+    """The step that is meant, with its text where there is one."""
+    from rlhf_otel.steps import steps_of
+
+    if one.step is None:
+        return ""
+    steps = steps_of(call)
+    return f"{one.step} ({steps[one.step].kind}) {steps[one.step].content}" if one.step < len(steps) else f"{one.step}"
 
 
 def _others(one: Feedback, span_id: str) -> str:

@@ -93,8 +93,8 @@ def record(
 
     Args:
         target: a response, stream, handle, span id, (trace id, span id), traceparent, response id or token. Or name it
-            by `span_id` (and `trace_id`), `response_id`, `message` (your own id), or `session`: its newest call, or with
-            `turn` the answer in that place, 0 for the first.
+            by `span_id` (and `trace_id`), `response_id`, `message` (your own id), or `session`: its newest call, or
+            with `turn` the answer in that place, 0 for the first.
         value: True or False for a thumb, a number for a score, a word for a category, anything else for `custom`.
         name: what was rated; `user_feedback` by default, an aspect such as `accuracy` otherwise. Of the feedback by one
             rater on one target under one name the latest counts.
@@ -140,16 +140,19 @@ def correct(target: Any = None, text: str = "", **kwargs: Any) -> FeedbackRef:
 
 
 @_never_raises
-def signal(target: Any = None, word: str = "", *, value: float | None = None, **kwargs: Any) -> FeedbackRef:
+def signal(
+    target: Any = None, word: str = "", *, value: float | None = None, text: str | None = None, **kwargs: Any
+) -> FeedbackRef:
     """Records what a person did with an answer: regenerate, edit, copy, continue, accept, reject, abandon or dwell.
 
     Args:
         target: as for `record`.
         word: the signal.
         value: how good that is, 0 to 1; the default is in `rlhf_otel.feedback.signals.SCORES`.
+        text: of an edit, the text that the person made of the answer: a correction.
         kwargs: as for `record`.
     """
-    return _send(build.signalled(target, word, value=value, **kwargs))
+    return _send(build.signalled(target, word, value=value, text=text, **kwargs))
 
 
 @_never_raises

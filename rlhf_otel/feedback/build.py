@@ -46,9 +46,13 @@ def corrected(target: Any, text: str, *, name: str | None = None, **fields: Any)
     return _about(target, "correction", name=name or "correction", correction=checks.text(text, "correction"), **fields)
 
 
-def signalled(target: Any, word: str, *, value: Any = None, name: str | None = None, **fields: Any) -> Feedback:
-    """What a person did with an answer."""
+def signalled(
+    target: Any, word: str, *, value: Any = None, text: str | None = None, name: str | None = None, **fields: Any
+) -> Feedback:
+    """What a person did with an answer; of an edit with the text that they made of it."""
     checks.word(word, tuple(signals.SCORES), "signal")
+    if text is not None:
+        fields["correction"] = checks.text(text, "text") or None
     score = signals.SCORES[word] if value is None else checks.value_of("score", checks.plain(value), None)
     return _about(target, "signal", signal=word, value=score, name=name or word, **fields)
 

@@ -22,6 +22,7 @@ FLOORS = {
             "app_context",
             "handles",
             "keys",
+            "steps",
             "token",
             "libraries",
             "environment_variables",
