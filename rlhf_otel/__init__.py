@@ -90,4 +90,11 @@ def _connect(**providers: Any) -> Any:
     return setup.connect(**providers)
 
 
+def _notice(interaction: Interaction) -> None:
+    from rlhf_otel.feedback import detect
+
+    detect.notice(interaction)
+
+
 hooks.connect = _connect
+hooks.notice = _notice

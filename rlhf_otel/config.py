@@ -109,6 +109,17 @@ def _names(text: str) -> dict[str, str]:
     return {key.strip().lower(): name.strip() for key, _, name in pairs}
 
 
+SIGNALS = ("regenerate", "edit", "copy", "continue", "accept", "reject", "abandon", "dwell")
+"""What a person may do with an answer."""
+
+
+def _scores(text: str) -> dict[str, float | None]:
+    given = _names(text)
+    if unknown := set(given) - set(SIGNALS):
+        raise ValueError(unknown)
+    return {signal: None if score.lower() == "none" else _share(score) for signal, score in given.items()}
+
+
 CAPTURE_MODES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
 
 
@@ -149,6 +160,12 @@ SETTINGS: tuple[Setting, ...] = (
             "Ask for the usage of OpenAI's streams where the application does not, and hide the chunk that brings it."),
     Setting("feedback_labels", "RLHF_OTEL_FEEDBACK_LABELS", ("user_feedback", "pass", "fail"), _words,
             "words with commas", "Names and labels of feedback that metrics may carry; the rest counts as other."),
+    Setting("signals", "RLHF_OTEL_SIGNALS", True, _flag, "true or false",
+            "Take implicit signals: those that the application reports and those that are detected."),
+    Setting("detect_signals", "RLHF_OTEL_DETECT_SIGNALS", True, _flag, "true or false",
+            "Detect the signals continue and regenerate in the conversations that are recorded."),
+    Setting("signal_scores", "RLHF_OTEL_SIGNAL_SCORES", None, _scores, "signal=score,signal=score; none for no score",
+            "How good a signal is, from 0 to 1, where that is not the default."),
     Setting("token_key", "RLHF_OTEL_TOKEN_KEY", None, str, "a secret, or several with commas, the newest first",
             "Signs feedback tokens. Without it, a key file beside the store, which only its owner can read."),
     Setting("exit_timeout", "RLHF_OTEL_EXIT_TIMEOUT", 3.0, _positive, "seconds",

@@ -96,6 +96,9 @@ there: to the providers that have the calls."""
 connect: Callable[..., Telemetry] | None = None
 """Makes a telemetry on given OpenTelemetry providers, for instrumentors that are wired by hand. Set by the face."""
 
+notice: Callable[[Interaction], None] | None = None
+"""Looks at a finished call for what it says of answers before it, where the pipeline runs. Set by the face."""
+
 before_exit: Callable[[], None] | None = None
 """Ends what is still open, before the last delivery at the end of the process."""
 

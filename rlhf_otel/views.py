@@ -11,6 +11,9 @@ from rlhf_otel.codec import prompt_text, response_text
 from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.steps import steps_of
 
+EXPLICIT = ("binary", "rating", "score", "categorical")
+"""The kinds by which a person rates an answer."""
+
 
 def feedback_json(f: Feedback) -> dict[str, Any]:
     """`f` as `show --json` prints it: the value as given, the score on a scale of 0 to 1."""
@@ -54,7 +57,7 @@ def interaction_json(i: Interaction, feedback: Sequence[Feedback] = ()) -> dict[
         "finish_reasons": list(i.finish_reasons),
         "context": dict(i.context),
         "implicit_score": mean_score(f for f in feedback if f.kind == "signal"),
-        "explicit_score": mean_score(f for f in feedback if f.kind in ("binary", "rating", "score", "categorical")),
+        "explicit_score": mean_score(f for f in feedback if f.kind in EXPLICIT),
         "system": list(i.system or ()),
         "messages": list(i.input or ()),
         "output": list(i.output or ()),

@@ -75,7 +75,7 @@ def find(store: Store, target: Handle | str) -> Interaction | None:
 
 def _print(one: Interaction, current: Sequence[Feedback], history: Iterable[Feedback]) -> None:
     out = console()
-    for start, text in (*_head(one), _blank(), *_conversation(one), *_feedback(one, current, history)):
+    for start, text in (*_head(one, current), _blank(), *_conversation(one), *_feedback(one, current, history)):
         for line in _hanging(out, start, text):
             out.print(line, soft_wrap=True)
 
@@ -92,7 +92,7 @@ def _hanging(out: Console, start: str, text: Text) -> Iterator[Text]:
         start = " " * len(start)
 
 
-def _head(one: Interaction) -> Iterator[Line]:
+def _head(one: Interaction, current: Sequence[Feedback]) -> Iterator[Line]:
     from rich.text import Text
 
     from rlhf_otel.cli import marks
@@ -114,6 +114,7 @@ def _head(one: Interaction) -> Iterator[Line]:
         "retries": str(one.retries) if one.retries else "",
         "tokens": _tokens(one),
         "cost": _cost(one),
+        "score": _scores(current),
         "session": one.session,
         "user": one.user,
         "anonymous user": "" if one.user else one.anonymous_user,
@@ -184,6 +185,16 @@ def _cost(one: Interaction) -> str:
 
     cost = one.attributes.get(USAGE_COST)
     return "" if cost is None else f"{marks.compact(cost)}, as the provider says"
+
+
+def _scores(current: Sequence[Feedback]) -> str:
+    """What people said, and what their behaviour says, each on a scale of 0 to 1."""
+    from rlhf_otel.views import EXPLICIT, mean_score
+
+    explicit = mean_score(one for one in current if one.kind in EXPLICIT)
+    implicit = mean_score(one for one in current if one.kind == "signal")
+    figures = (("explicit", explicit), ("implicit", implicit))
+    return ", ".join(f"{name} {score:.2f}" for name, score in figures if score is not None)
 
 
 def _tokens(one: Interaction) -> str:

@@ -211,6 +211,7 @@ class Telemetry(ProviderTelemetry):
         self.own = own
         own.redacted = pipeline.redacted
         self._on_foreign = on_foreign
+        self._detects = config.signals and config.detect_signals
         self._finish = self._finish_deferred  # bound once: one for each call in the queue adds up
 
     def start_span(self, name: str, kind: trace.SpanKind, attributes: Mapping[str, Any], start_ns: int) -> Any:
@@ -271,7 +272,19 @@ class Telemetry(ProviderTelemetry):
 
     def complete(self, interaction: Interaction) -> Completed:
         """The pipeline; on the export thread a processor may drop the whole interaction."""
-        return self._announced(self.pipeline(interaction, deferred=self.own.worker.is_current_thread))
+        completed = self._announced(self.pipeline(interaction, deferred=self.own.worker.is_current_thread))
+        if self._detects and not completed.dropped:
+            self._notice(completed.interaction)
+        return completed
+
+    @staticmethod
+    def _notice(interaction: Interaction) -> None:
+        """Looks for signals; what fails there is no reason to lose the call."""
+        try:
+            if hooks.notice is not None:
+                hooks.notice(interaction)
+        except Exception as error:  # noqa: BLE001 - content of any form
+            hooks.fault("detecting signals", error)
 
     def _measured(self) -> None:
         self.own.measured()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 from rlhf_otel import hooks
-from rlhf_otel.feedback import build
+from rlhf_otel.feedback import build, signals
 from rlhf_otel.feedback.checks import FeedbackError
 from rlhf_otel.records import Feedback, FeedbackKind
 
@@ -36,7 +36,7 @@ class FeedbackRef:
     status: str
 
 
-def _never_raises(verb: Callable[P, FeedbackRef]) -> Callable[P, FeedbackRef | None]:
+def _never_raises(verb: Callable[P, FeedbackRef | None]) -> Callable[P, FeedbackRef | None]:
     @functools.wraps(verb)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> FeedbackRef | None:
         try:
@@ -142,16 +142,21 @@ def correct(target: Any = None, text: str = "", **kwargs: Any) -> FeedbackRef:
 @_never_raises
 def signal(
     target: Any = None, word: str = "", *, value: float | None = None, text: str | None = None, **kwargs: Any
-) -> FeedbackRef:
+) -> FeedbackRef | None:
     """Records what a person did with an answer: regenerate, edit, copy, continue, accept, reject, abandon or dwell.
 
     Args:
         target: as for `record`.
         word: the signal.
-        value: how good that is, 0 to 1; the default is in `rlhf_otel.feedback.signals.SCORES`.
+        value: how good that is, 0 to 1; by default what the setting `signal_scores` says.
         text: of an edit, the text that the person made of the answer: a correction.
         kwargs: as for `record`.
+
+    Returns:
+        A reference; None also where the setting `signals` is off.
     """
+    if not signals.are_taken():
+        return None
     return _send(build.signalled(target, word, value=value, text=text, **kwargs))
 
 

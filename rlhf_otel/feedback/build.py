@@ -53,7 +53,7 @@ def signalled(
     checks.word(word, tuple(signals.SCORES), "signal")
     if text is not None:
         fields["correction"] = checks.text(text, "text") or None
-    score = signals.SCORES[word] if value is None else checks.value_of("score", checks.plain(value), None)
+    score = signals.score_of(word) if value is None else checks.value_of("score", checks.plain(value), None)
     return _about(target, "signal", signal=word, value=score, name=name or word, **fields)
 
 
