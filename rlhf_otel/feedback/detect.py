@@ -17,7 +17,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from rlhf_otel import codec, hooks, semconv
 from rlhf_otel.feedback import build
@@ -26,6 +26,8 @@ from rlhf_otel.records import Handle, Interaction, Message
 CAPACITY = 20_000
 """How many fingerprints are remembered, some four for each call; about 0.3 KB each."""
 _OPERATIONS = ("chat", "text_completion", "generate_content")
+_ENDS = 500
+"""Characters at both ends of a text that, with its length, tell it from others."""
 Found = tuple[str, Handle]
 """A signal, and the call whose answer it is about."""
 
@@ -51,12 +53,12 @@ class Turns:
         if interaction.operation not in _OPERATIONS or not interaction.output:
             return []
         asked = interaction.input or ()
-        found: list[Found] = []
+        question, found = _question(interaction), cast("list[Found]", [])
         if _ends_with_a_person(asked):
             found += self._found("continue", _before(interaction), interaction)
-            found += self._found("regenerate", _question(interaction), interaction)
+            found += self._found("regenerate", question, interaction)
         if interaction.status != "error":
-            self._remember(interaction)
+            self._remember(interaction, question)
         return found
 
     def forget(self) -> None:
@@ -73,9 +75,9 @@ class Turns:
             return [(signal, answer.handle)]
         return []
 
-    def _remember(self, interaction: Interaction) -> None:
+    def _remember(self, interaction: Interaction, question: Sequence[Hashable]) -> None:
         answer = _Answer(interaction.handle, interaction.end_ns)
-        for key in (*_answers(interaction), *_question(interaction)):
+        for key in (*_answers(interaction), *question):
             is_ambiguous = key in self._known and isinstance(key, tuple) and key[0] == "text"
             self._known[key] = None if is_ambiguous else answer
             self._known.move_to_end(key)
@@ -163,12 +165,12 @@ def _ends_with_a_person(messages: Sequence[Message]) -> bool:
 
 
 def _fingerprint(message: Message) -> bytes | None:
-    """A hash of what a message says, whatever its white space; None where it says nothing."""
+    """A hash of what a message says, white space around it aside; None where it says nothing."""
     said: list[Any] = [message.get("role")]
     for part in message.get("parts") or ():
         kind = part.get("type")
-        if kind == "text" and (words := " ".join(str(part.get("content", "")).split())):
-            said.append(words)
+        if kind == "text" and (words := str(part.get("content", "")).strip()):
+            said += (len(words), words[:_ENDS], words[-_ENDS:])
         elif kind == "tool_call":
             said.append((part.get("name"), part.get("arguments")))
         elif kind == "tool_call_response":

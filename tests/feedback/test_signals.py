@@ -26,7 +26,7 @@ def says(role, *texts):
     return {"role": role, "parts": [{"type": "text", "content": text} for text in texts]}
 
 
-USER, ANSWER = says("user", "What is an egg?"), says("assistant", "A \n  cell.")
+USER, ANSWER = says("user", "What is an egg?"), says("assistant", "A cell.\n")
 CALLED = {"role": "assistant", "parts": [{"type": "tool_call", "id": "1", "name": "look", "arguments": {"a": 1}}]}
 RESULT = {"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "x"}]}
 RESULT_AS_USER = {**RESULT, "role": "user"}
