@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+DEFAULT_ASK_EVERY = 5
 DEFAULT_STORE = ".rlhf-otel/store.db"
 
 
@@ -81,7 +82,7 @@ def _count(text: str) -> int:
     return value
 
 
-def _bytes(text: str) -> int:
+def _amount(text: str) -> int:
     value = int(text)
     if value < 0:
         raise ValueError(text)
@@ -166,11 +167,13 @@ SETTINGS: tuple[Setting, ...] = (
             "Detect the signals continue and regenerate in the conversations that are recorded."),
     Setting("signal_scores", "RLHF_OTEL_SIGNAL_SCORES", None, _scores, "signal=score,signal=score; none for no score",
             "How good a signal is, from 0 to 1, where that is not the default."),
+    Setting("ask_every", "RLHF_OTEL_ASK_EVERY", DEFAULT_ASK_EVERY, _amount, "a count, 0 for never",
+            "After how many answers of a session `feedback.should_ask` says yes."),
     Setting("token_key", "RLHF_OTEL_TOKEN_KEY", None, str, "a secret, or several with commas, the newest first",
             "Signs feedback tokens. Without it, a key file beside the store, which only its owner can read."),
     Setting("exit_timeout", "RLHF_OTEL_EXIT_TIMEOUT", 3.0, _positive, "seconds",
             "The longest that the end of the process waits for the last batch."),
-    Setting("max_attribute_bytes", "RLHF_OTEL_MAX_ATTRIBUTE_BYTES", 0, _bytes, "bytes, 0 for no limit",
+    Setting("max_attribute_bytes", "RLHF_OTEL_MAX_ATTRIBUTE_BYTES", 0, _amount, "bytes, 0 for no limit",
             "The longest that one attribute of message content may be; a longer one is cut and says so."),
     Setting("log_level", "RLHF_OTEL_LOG_LEVEL", None, _word("debug", "info", "warning", "error"),
             "debug, info, warning or error", "Print our own log to stderr from this level on."),

@@ -55,6 +55,7 @@ class _TakesNegativeNumbers(click.Command):
         'rlhf-otel feedback 00f067aa0ba902b7 4/5 --name helpfulness -m "right, but too long"',
         "rlhf-otel feedback 00f067aa0ba902b7 0.8 --rater judge-1 --id batch-7:1",
         'rlhf-otel feedback 00f067aa0ba902b7 off_topic --correction "The ideal answer."',
+        "rlhf-otel feedback --interactive --rater ben",
         "rlhf-otel feedback --pending",
         "rlhf-otel feedback --retract batch-7:1",
     ),
@@ -68,6 +69,7 @@ class _TakesNegativeNumbers(click.Command):
 @click.option("--id", "feedback_id", metavar="ID", help="Your own id: the same id again is the same feedback.")
 @click.option("--source", type=click.Choice(_SOURCES), help="What kind of rater that is. [end_user]")
 @click.option("--pending", is_flag=True, help="List feedback whose call is not in the store yet.")
+@click.option("--interactive", is_flag=True, help="Show calls without feedback, one after the other, and ask.")
 @click.option("--retract", metavar="ID", help="Take back the feedback with this id.")
 @json_option
 @store_option
@@ -77,7 +79,9 @@ def command(**options: Any) -> None:
     A value is up or down, a rating out of something (4/5), a score from 0 to 1 (0.8), or any word as a label.
     Goes to the endpoint where one is configured, else into the store.
     """
-    if options["pending"]:
+    if options["interactive"]:
+        _ask(options)
+    elif options["pending"]:
         _refuse_more(options, "pending")
         _list_pending(options["store"], options["as_json"])
     elif options["retract"] is not None:
@@ -126,10 +130,18 @@ def _number(text: str) -> int | float | None:
     return None
 
 
-def _refuse_more(options: dict[str, Any], alone: str) -> None:
-    others = set(options) - {alone, "store", "as_json"}
+def _refuse_more(options: dict[str, Any], alone: str, *allowed: str) -> None:
+    others = set(options) - {alone, "store", "as_json", *allowed}
     if any(options[name] for name in others):
         raise click.UsageError(f"--{alone} stands alone")
+
+
+def _ask(options: dict[str, Any]) -> None:
+    from rlhf_otel.cli import interactive
+
+    _refuse_more(options, "interactive", "span_id", "rater", "name", "source")
+    config = _config(options["store"])
+    interactive.run(options, lambda act: _deliver(config, act))
 
 
 def _give(options: dict[str, Any]) -> None:

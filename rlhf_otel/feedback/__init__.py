@@ -1,4 +1,4 @@
-"""Feedback: what people, and their behaviour, say of a call. Verbs are in `api`, implicit signals in `signals`."""
+"""Feedback: what people, and their behaviour, say of a call. Verbs are in `api`, when to ask for it is in `asking`."""
 
 from rlhf_otel.feedback.api import (
     FeedbackRef,
@@ -10,6 +10,20 @@ from rlhf_otel.feedback.api import (
     retract,
     signal,
 )
+from rlhf_otel.feedback.asking import ask, dismissed, should_ask
 from rlhf_otel.feedback.checks import FeedbackError
 
-__all__ = ["FeedbackError", "FeedbackRef", "arecord", "correct", "prefer", "rank", "record", "retract", "signal"]
+__all__ = [
+    "FeedbackError",
+    "FeedbackRef",
+    "arecord",
+    "ask",
+    "correct",
+    "dismissed",
+    "prefer",
+    "rank",
+    "record",
+    "retract",
+    "should_ask",
+    "signal",
+]

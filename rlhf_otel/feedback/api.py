@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 from rlhf_otel import hooks
-from rlhf_otel.feedback import build, signals
+from rlhf_otel.feedback import asking, build, signals
 from rlhf_otel.feedback.checks import FeedbackError
 from rlhf_otel.records import Feedback, FeedbackKind
 
@@ -201,6 +201,7 @@ def _send(feedback: Feedback) -> FeedbackRef:
         raise FeedbackError("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "
                             "rlhf_otel.instrument() first")  # fmt: skip
     status = telemetry.emit(feedback)
+    asking.given(feedback)
     named = ("span_id", "trace_id", "response_id", "message_id", "session", "turn")
     return FeedbackRef(
         feedback.id, {key: value for key in named if (value := getattr(feedback, key)) not in (None, "")}, status

@@ -9,14 +9,16 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from rlhf_otel import hooks
 from rlhf_otel.cli.feedback import parse_value
+from rlhf_otel.cli.main import cli
 from rlhf_otel.export import setup
 from rlhf_otel.store import Store
 from rlhf_otel.testing import FakeCollector
 
-from .conftest import GOOD, UNSEEN
+from .conftest import GOOD, LEFT, UNSEEN
 
 RLHF_OTEL = (sys.executable, "-m", "rlhf_otel.cli.main")
 
@@ -229,3 +231,27 @@ def test_a_silent_endpoint_is_told(run, monkeypatch):
     result = run("feedback", GOOD, "up")
     assert result.exit_code == 1
     assert "rlhf-otel doctor" in result.stderr
+
+
+def answered(store, typed, *words):
+    """`feedback --interactive`, with what a person types."""
+    return CliRunner().invoke(cli, ["feedback", "--interactive", "--store", store, *words], input=typed)
+
+
+def test_interactive_asks_about_calls_without_feedback(store):
+    """The newest first, each with its prompt and answer; an empty line skips."""
+    ended = answered(store, "4\nfine\n", "--rater", "ben")
+    assert (ended.exit_code, ended.stdout) == (0, "1 rated, 0 skipped\n")
+    assert "> How long does an egg take?" in ended.stderr
+    with Store.open(store, read_only=True) as opened:
+        (kept,) = opened.history(opened.interaction(LEFT))
+    assert (kept.value, kept.scale, kept.comment, kept.rater) == (4, (1, 5), "fine", "ben")
+    assert answered(store, "").exit_code == 1
+
+
+def test_interactive_about_one_call(store):
+    """Named by its span id; the result as JSON."""
+    ended = answered(store, "\n", GOOD, "--json")
+    assert json.loads(ended.stdout) == [{"span_id": GOOD, "result": "dismissed"}]
+    assert answered(store, "", UNSEEN).exit_code == 1
+    assert answered(store, "", GOOD, "up").exit_code == 2

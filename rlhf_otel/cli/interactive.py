@@ -1,0 +1,58 @@
+"""`rlhf-otel feedback --interactive`: shows calls that nobody has rated, one after the other, and asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rlhf_otel.cli.common import Problem, one_line, parse_target, print_json, printable, reading
+
+if TYPE_CHECKING:
+    from rlhf_otel.records import Interaction
+
+AT_ONCE = 10
+"""How many of the newest calls without feedback are asked about."""
+LONGEST = 2000
+"""Characters of an answer that are shown."""
+
+
+def run(options: dict[str, Any], deliver: Callable[[Callable[[], list[Any]]], list[Any]]) -> None:
+    """Asks about the call that was named, else about the newest without feedback, and sends what was said."""
+    from rlhf_otel.feedback.asking import ask
+
+    calls = _calls(options)
+    if not calls:
+        raise Problem("there is no call without feedback; `rlhf-otel traces` lists what there is")
+    said = {name: options[name] for name in ("rater", "name", "source") if options[name] is not None}
+    results: list[dict[str, str]] = []
+    for place, call in enumerate(calls, 1):
+        _show(call, place, len(calls))
+        results += deliver(lambda call=call: [{"span_id": call.span_id, "result": ask(call.handle, **said)}])  # type: ignore[misc]
+    if options["as_json"]:
+        print_json(results)
+    else:
+        submitted = sum(one["result"] == "submitted" for one in results)
+        click.echo(f"{submitted} rated, {len(results) - submitted} skipped")
+
+
+def _calls(options: dict[str, Any]) -> list[Interaction]:
+    from rlhf_otel.cli.show import find
+
+    with reading(options["store"]) as opened:
+        if not options["span_id"]:
+            return list(opened.interactions(has_feedback=False, status="unset", limit=AT_ONCE))
+        call = find(opened, parse_target(options["span_id"]))
+    if call is None:
+        raise Problem(f"{options['span_id']} is not in this store; `rlhf-otel traces` lists what is")
+    return [call]
+
+
+def _show(call: Interaction, place: int, of: int) -> None:
+    from rlhf_otel.codec import prompt_text, response_text
+
+    answer = response_text(call)
+    cut = answer[:LONGEST] + (f" ... ({len(answer):,} characters)" if len(answer) > LONGEST else "")
+    click.echo(f"\n{place}/{of}  {call.span_id}  {call.response_model or call.request_model or ''}", err=True)
+    click.echo(f"> {one_line(prompt_text(call))}\n{printable(cut)}", err=True)
