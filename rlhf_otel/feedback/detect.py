@@ -14,8 +14,9 @@ conversations without a session, is left alone.
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -86,7 +87,13 @@ class Turns:
 
 
 _turns = Turns()
-forget = _turns.forget
+_seen_by: Callable[[], Any] = lambda: None
+"""The telemetry whose calls `_turns` remembers."""
+
+
+def forget() -> None:
+    """Empties the memory."""
+    _turns.forget()
 
 
 def notice(interaction: Interaction) -> None:
@@ -94,6 +101,10 @@ def notice(interaction: Interaction) -> None:
     telemetry = hooks.telemetry
     if telemetry is None:
         return
+    global _seen_by
+    if _seen_by() is not telemetry:
+        _turns.forget()
+        _seen_by = weakref.ref(telemetry)
     for signal, handle in _turns.notice(interaction):
         hooks.count("signals_detected")
         telemetry.emit(
