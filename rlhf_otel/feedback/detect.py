@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -87,7 +87,7 @@ class Turns:
 
 
 _turns = Turns()
-_seen_by: Callable[[], Any] = lambda: None
+_seen_by: weakref.ref[Any] | None = None
 """The telemetry whose calls `_turns` remembers."""
 
 
@@ -98,11 +98,10 @@ def forget() -> None:
 
 def notice(interaction: Interaction) -> None:
     """Records what a finished call says of answers before it."""
-    telemetry = hooks.telemetry
-    if telemetry is None:
-        return
     global _seen_by
-    if _seen_by() is not telemetry:
+    if (telemetry := hooks.telemetry) is None:
+        return
+    if _seen_by is None or _seen_by() is not telemetry:
         _turns.forget()
         _seen_by = weakref.ref(telemetry)
     for signal, handle in _turns.notice(interaction):
