@@ -96,14 +96,20 @@ def forget() -> None:
     _turns.forget()
 
 
+def _belong_to(telemetry: hooks.Telemetry) -> None:
+    """Empties the memory where it is another telemetry's."""
+    global _seen_by
+    if _seen_by is None or _seen_by() is not telemetry:
+        forget()
+        _seen_by = weakref.ref(telemetry)
+
+
 def notice(interaction: Interaction) -> None:
     """Records what a finished call says of answers before it."""
-    global _seen_by
-    if (telemetry := hooks.telemetry) is None:
+    telemetry = hooks.telemetry
+    if telemetry is None:
         return
-    if _seen_by is None or _seen_by() is not telemetry:
-        _turns.forget()
-        _seen_by = weakref.ref(telemetry)
+    _belong_to(telemetry)
     for signal, handle in _turns.notice(interaction):
         hooks.count("signals_detected")
         telemetry.emit(

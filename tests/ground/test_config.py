@@ -56,7 +56,6 @@ CASES = {
     "feedback_queue_size": ("10", 10, 20, 20, ["0", "x"]),
     "feedback_batch_size": ("10", 10, 20, 20, ["0", "x"]),
     "feedback_batch_delay_ms": ("100", 100.0, 20, 20.0, ["0", "x"]),
-    "token_key": ("secret", "secret", "other", "other", []),
     "server_token": ("secret", "secret", "other", "other", []),
     "server_hosts": ("a, b,", ("a", "b"), ["c"], ("c",), []),
     "server_max_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
