@@ -7,6 +7,7 @@ import random
 import time
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from rlhf_otel import semconv as s
 
@@ -53,3 +54,44 @@ def test_every_interaction_is_there_once_after_many_kills(make_collector, backen
         f"{KILLS} kills, {protocol}: {len(spans)} spans and {len(rated)} feedback events, 0 lost; "
         f"{len(backend.spans) - len(spans)} and {len(backend.logs) - len(rated)} came more than once"
     )
+
+
+def spans(first, count, size=1000):
+    """A request with spans numbered from `first`."""
+    request = ExportTraceServiceRequest()
+    scope = request.resource_spans.add().scope_spans.add()
+    for number in range(first, first + count):
+        span = scope.spans.add(trace_id=number.to_bytes(16, "big"), span_id=number.to_bytes(8, "big"), name="s")
+        span.attributes.add(key="text").value.string_value = "x" * size
+    return request.SerializeToString()
+
+
+def numbers(backend):
+    """The numbers of the spans that arrived."""
+    return {int(span.span_id, 16) for span in backend.spans}
+
+
+def test_a_stop_in_good_order_while_the_backend_is_down_keeps_all(make_collector, backend):
+    """What waits is on disk, and is delivered after the next start."""
+    collector = make_collector().start()
+    backend.down()
+    for first in range(1, 201, 10):
+        assert collector.post("/v1/traces", spans(first, 10))[0] == 200
+    time.sleep(1)  # some of it is being sent
+    assert collector.stop() == 0
+    backend.up()
+    collector.start()
+    backend.wait_for(spans=200, timeout=60)
+    assert numbers(backend) == set(range(1, 201))
+
+
+def test_a_full_queue_refuses_and_what_was_taken_arrives(make_collector, backend):
+    """With 503, which says try again; not one span that was answered with 200 is missing later."""
+    collector = make_collector(COLLECTOR_QUEUE_BYTES="2000000", COLLECTOR_EXPORTERS="[otlp_http/serve]").start()
+    backend.down()
+    answers = {first: collector.post("/v1/traces", spans(first, 100))[0] for first in range(1, 6001, 100)}
+    taken = {number for first, status in answers.items() if status == 200 for number in range(first, first + 100)}
+    assert set(answers.values()) == {200, 503}
+    backend.up()
+    backend.wait_for(spans=len(taken), timeout=60)
+    assert numbers(backend) == taken

@@ -174,6 +174,15 @@ def test_an_attribute_that_is_too_large_is_cut_and_says_so(collector, backend):
     assert LIMIT - 4 <= len(got["text"].encode()) <= LIMIT
 
 
+def test_a_request_of_40_mb_is_taken(collector, backend):
+    """Twice the collector's own limit for HTTP: a batch of long prompts."""
+    request = ExportTraceServiceRequest()
+    for _ in range(10):
+        request.MergeFromString(one_span(text="y" * 4_000_000))
+    assert collector.post("/v1/traces", request.SerializeToString())[0] == 200
+    backend.wait_for(spans=10, timeout=60)
+
+
 def test_a_request_over_64_mib_is_refused_for_good(collector):
     """413, or 400 as some releases have it: no retry helps, and the client splits it."""
     assert collector.post("/v1/traces", one_span(text="x" * (64 << 20)))[0] in (400, 413)
