@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 from rlhf_otel.testing import FakeCollector, FakeLLM, Reply
 from tests.collector import running
 from tests.conftest import COLLECTOR_NOT_BUILT
+from tests.server.process import Serve
 
 SETTINGS = ("OTEL_", "RLHF_OTEL_", "OPENAI_", "ANTHROPIC_", "PYTHON")
 
@@ -21,10 +23,52 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=COLLECTOR_NOT_BUILT + why))
 
 
+class Served:
+    """`rlhf-otel serve` with a token, on a port that it keeps when it goes down and comes up again."""
+
+    token = "a-token-of-the-server"
+
+    def __init__(self, store):
+        self.store = store
+        self._port = running.free_ports(1)[0]
+        self.up()
+
+    def up(self):
+        """Starts it."""
+        environ = {"RLHF_OTEL_SERVER_TOKEN": self.token}
+        self._process = Serve(self.store, ["--no-grpc"], environ, port=self._port)
+
+    def down(self):
+        """Kills it, in the middle of whatever it does."""
+        self._process.stop(signal.SIGKILL)
+
+    @property
+    def behind(self):
+        """The collector's variables that have it in front of this server."""
+        return {
+            "endpoint": f"http://127.0.0.1:{self._port}",
+            "COLLECTOR_SERVE_TOKEN": self.token,
+            "COLLECTOR_SERVE_COMPRESSION": "zstd",
+        }
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._process.__exit__(*error)
+
+
 @pytest.fixture
 def backend():
     """A backend that takes OTLP."""
     with FakeCollector() as server:
+        yield server
+
+
+@pytest.fixture
+def served(tmp_path):
+    """`rlhf-otel serve` with a token, as it is started; and started again where a test stops it."""
+    with Served(tmp_path / "store.db") as server:
         yield server
 
 

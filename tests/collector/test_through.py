@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import random
+import time
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from rlhf_otel import semconv as s
+from rlhf_otel.store import Store
+from rlhf_otel.store.otlp import decode_logs, decode_metrics, decode_traces
 from rlhf_otel.testing import FakeCollector
+from rlhf_otel.testing.otlp import request_type
 from tests.collector.running import TOKEN
 
 pytestmark = pytest.mark.real_collector
+DECODE = {"traces": decode_traces, "logs": decode_logs, "metrics": decode_metrics}
+DERIVED = "rlhf.feedback.events"
+"""How the names of the metrics begin that the collector makes of feedback."""
 LIMIT = 4194304
 """Bytes of an attribute, by default."""
 
@@ -23,30 +30,76 @@ class Tee(FakeCollector):
 
     to = None
 
+    def __init__(self):
+        super().__init__()
+        self.payloads = []
+
     def take(self, signal, protocol, payload, headers, size):
         """Keeps one request where the collector takes it too."""
         status, _ = self.to.post(f"/v1/{signal}", payload, token=headers["authorization"].removeprefix("Bearer "))
-        return super().take(signal, protocol, payload, headers, size) if status == 200 else (status, None)
+        if status != 200:
+            return status, None
+        self.payloads.append((signal, payload))
+        return super().take(signal, protocol, payload, headers, size)
 
 
-def test_spans_feedback_and_metrics_arrive_as_the_application_sent_them(collector, backend, start_app):
+@pytest.fixture
+def tee(collector):
+    """Between the application and the collector."""
+    with Tee() as between:
+        between.to = collector
+        yield between
+
+
+def run_through(tee, start_app, count):
+    """Runs an application that sends by way of `tee`; what it says of its interactions."""
+    variables = tee.to.application() | {"OTEL_EXPORTER_OTLP_ENDPOINT": tee.http_url}
+    return start_app("chat.py", str(count), **variables).finish()
+
+
+def test_spans_feedback_and_metrics_arrive_as_the_application_sent_them(backend, tee, start_app):
     """Byte for byte: ids, times, names, attributes, resource and scope; and each feedback belongs to its span."""
-    with Tee() as tee:
-        tee.to = collector
-        variables = collector.application() | {"OTEL_EXPORTER_OTLP_ENDPOINT": tee.http_url}
-        made = start_app("chat.py", "5", **variables).finish()
-        backend.wait_for(spans=5, logs=5, metrics=len(tee.metrics), timeout=60)
-        by_id = {span.span_id: span for span in backend.spans}
-        assert by_id == {span.span_id: span for span in tee.spans}
-        assert sorted(backend.logs, key=repr) == sorted(tee.logs, key=repr)
-        own = [metric for metric in backend.metrics if not metric.name.startswith("rlhf.feedback.events")]
-        assert sorted(own, key=repr) == sorted(tee.metrics, key=repr)
+    made = run_through(tee, start_app, 5)
+    backend.wait_for(spans=5, logs=5, metrics=len(tee.metrics), timeout=60)
+    by_id = {span.span_id: span for span in backend.spans}
+    assert by_id == {span.span_id: span for span in tee.spans}
+    assert sorted(backend.logs, key=repr) == sorted(tee.logs, key=repr)
+    own = [metric for metric in backend.metrics if not metric.name.startswith(DERIVED)]
+    assert sorted(own, key=repr) == sorted(tee.metrics, key=repr)
     assert {each["span"] for each in made} == set(by_id)
     rated = {log.attributes[s.FEEDBACK_ID]: log for log in backend.logs}
     for each in made:
         span, log = by_id[each["span"]], rated[each["feedback"]]
         assert (log.trace_id, log.span_id, log.event_name) == (each["trace"], each["span"], s.EVALUATION_EVENT)
         assert json.loads(span.attributes[s.INPUT_MESSAGES])[0]["parts"][0]["content"] == each["prompt"]
+
+
+def contents(store):
+    """Everything in a store but the collector's own metrics, in an order of its own."""
+    calls = sorted(store.interactions(), key=lambda call: call.span_id)
+    votes = {span_id: sorted(of_one, key=repr) for span_id, of_one in store.feedback_on(calls).items()}
+    points = [point for point in store.points() if not point.name.startswith(DERIVED)]
+    return calls, votes, sorted(store.logs(), key=repr), sorted(points, key=repr)
+
+
+def test_the_store_behind_the_collector_holds_what_a_store_behind_the_application_would(
+    make_collector, served, start_app, tmp_path
+):
+    """With `rlhf-otel serve` at the end: calls, joined feedback and metrics, in every field."""
+    with Tee() as tee:
+        tee.to = make_collector(**served.behind).start()
+        made = run_through(tee, start_app, 6)
+    with Store.open(tmp_path / "direct.db") as direct:
+        requests = [(signal, request_type(signal).FromString(payload)) for signal, payload in tee.payloads]
+        direct.add_decoded(*(DECODE[signal](request) for signal, request in requests))
+        expected = contents(direct)
+    assert {call.span_id: len(expected[1][call.span_id]) for call in expected[0]} == {m["span"]: 1 for m in made}
+    until = time.monotonic() + 60
+    with Store.open(served.store, read_only=True) as store:
+        while (got := contents(store)) != expected and time.monotonic() < until:
+            time.sleep(0.1)
+        assert got == expected
+        assert store.pending() == []
 
 
 def test_it_takes_grpc_too(collector, backend, start_app):
@@ -62,7 +115,7 @@ def test_feedback_becomes_metrics(collector, backend, start_app):
     backend.wait_for(logs=4, timeout=60)
 
     def measured():
-        return [metric for metric in backend.metrics if metric.name.startswith("rlhf.feedback.events")]
+        return [metric for metric in backend.metrics if metric.name.startswith(DERIVED)]
 
     collector.stop()  # what was taken is in the queue, and goes out
     points = [(metric.name, point) for metric in measured() for point in metric.points]
@@ -72,7 +125,7 @@ def test_feedback_becomes_metrics(collector, backend, start_app):
         "rlhf.feedback.source": "end_user",
     }
     assert all(point.attributes == kinds for _, point in points)
-    assert sum(point.value for name, point in points if name == "rlhf.feedback.events") == 4
+    assert sum(point.value for name, point in points if name == DERIVED) == 4
     scores = [point for name, point in points if name == "rlhf.feedback.events.score"]
     assert (sum(point.count for point in scores), sum(point.sum for point in scores)) == (4, 2.0)
     assert {metric.resource["service.name"] for metric in measured()} == {"bot"}
