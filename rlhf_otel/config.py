@@ -175,6 +175,8 @@ SETTINGS: tuple[Setting, ...] = (
             "The longest that the end of the process waits for the last batch."),
     Setting("max_attribute_bytes", "RLHF_OTEL_MAX_ATTRIBUTE_BYTES", 0, _amount, "bytes, 0 for no limit",
             "The longest that one attribute of message content may be; a longer one is cut and says so."),
+    Setting("unset_consent", "RLHF_OTEL_UNSET_CONSENT", "none", _word("train", "eval", "none"), "train, eval or none",
+            "What `rlhf-otel export` takes for consent on calls of which nobody said anything."),
     Setting("log_level", "RLHF_OTEL_LOG_LEVEL", None, _word("debug", "info", "warning", "error"),
             "debug, info, warning or error", "Print our own log to stderr from this level on."),
     Setting("queue_size", "OTEL_BSP_MAX_QUEUE_SIZE", 32_768, _count, "a count",

@@ -123,7 +123,8 @@ def _vote(feedback: Feedback) -> Hashable:
     """
     compared = frozenset((feedback.chosen, feedback.rejected, *feedback.ranking)) - {None}
     spot = tuple(feedback.range) if feedback.range is not None else None
-    return compared, feedback.step, spot, feedback.name, feedback.rater
+    choice = str(feedback.metadata.get("choice"))  # of a call that gave several answers, the one that is meant
+    return compared, feedback.step, spot, choice, feedback.name, feedback.rater
 
 
 def _events_of(rows: Iterable[sqlite3.Row]) -> list[_Event]:

@@ -34,6 +34,7 @@ FLOORS = {
     **dict.fromkeys(("redact", "store"), 2),
     **dict.fromkeys(("export", "launcher", "testing"), 3),
     "server": 4,
+    "datasets": 4,
     "cli": 5,
     "__init__": 6,
     "api": 6,

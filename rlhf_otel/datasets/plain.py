@@ -1,0 +1,170 @@
+"""Calls as they were recorded, one a row: as JSON lines, for spreadsheets, as Parquet or as a Hugging Face dataset."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from rlhf_otel import codec, views
+from rlhf_otel.datasets import selection
+from rlhf_otel.datasets.funnel import Funnel
+from rlhf_otel.datasets.gates.finding import Finder, Sample
+from rlhf_otel.datasets.gather import CALLS, Rated
+from rlhf_otel.datasets.lines import json_line
+from rlhf_otel.datasets.recipe import Recipe, RecipeError
+
+Row = Mapping[str, Any]
+PIECE: Final = 1000
+"""Rows that are written at once, where a format has them in groups."""
+_TEXTS: Final = (
+    "span_id", "trace_id", "start", "session", "user", "message_id", "variant", "consent", "operation", "provider",
+    "request_model", "response_model", "status", "error_type", "prompt_text", "response_text",
+)  # fmt: skip
+_NUMBERS: Final = ("duration_s", "ttft_s", "tokens_per_second", "explicit_score", "implicit_score")
+_COUNTS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+_JSON: Final = ("system", "messages", "output", "tools", "context", "feedback")
+COLUMNS: Final = (*_TEXTS, *_NUMBERS, *_COUNTS, *_JSON)
+"""What tables have; the keys are those of `traces --json`."""
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def rows(records: Iterable[Rated], recipe: Recipe, funnel: Funnel, gates: Sequence[Finder]) -> Iterator[Row]:
+    """The calls that the recipe asks for, each seen by the gates."""
+    number = 0
+    for interaction, feedback in records:
+        refusal = selection.refusal(interaction, recipe)
+        if refusal is not None:
+            funnel.dropped(CALLS, refusal)
+            continue
+        row = views.interaction_json(interaction, feedback)
+        texts = [codec.dumps(row[name]) for name in ("messages", "system", "output", "feedback")]
+        for gate in gates:
+            gate.see(Sample(number=number, texts=texts))
+        found = next((gate.name for gate in gates if gate.hits[-1:] == [number]), None)
+        number += 1
+        if found in recipe.drop:
+            funnel.dropped(CALLS, f"{found}: left out as asked")
+            continue
+        funnel.passed(CALLS)
+        yield row
+
+
+def write(rows: Iterable[Row], recipe: Recipe, place: Path | None) -> int:
+    """Writes rows in the recipe's format, or counts them where there is no place to write them to.
+
+    Raises:
+        RecipeError: the format needs a package that is not installed.
+    """
+    if place is None:
+        return sum(1 for _ in rows)
+    writers: Mapping[str, Callable[[Iterator[Row], Path], int]] = {
+        "jsonl": _write_jsonl,
+        "csv": _write_csv,
+        "parquet": _write_parquet,
+        "hf": _write_hf,
+    }
+    return writers[recipe.format](iter(rows), place)
+
+
+def _write_jsonl(rows: Iterator[Row], place: Path) -> int:
+    count = 0
+    with (place / "train.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(f"{json_line(row)}\n")
+            count += 1
+    return count
+
+
+def _write_csv(rows: Iterator[Row], place: Path) -> int:
+    count = 0
+    with (place / "train.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        for row in rows:
+            table.writerow([_cell(value) for value in _flat(row).values()])
+            count += 1
+    return count
+
+
+def _cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula: those run what they are given."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _write_parquet(rows: Iterator[Row], place: Path) -> int:
+    arrow, parquet = _needed("pyarrow", "parquet"), _needed("pyarrow.parquet", "parquet")
+    schema, count = _schema(arrow), 0
+    with parquet.ParquetWriter(place / "train.parquet", schema) as writer:
+        for piece in _pieces(rows):
+            writer.write_table(arrow.Table.from_pylist(piece, schema=schema))
+            count += len(piece)
+    return count
+
+
+def _write_hf(rows: Iterator[Row], place: Path) -> int:
+    """The files that `datasets.load_from_disk` reads: they are few, and so nothing is copied into a cache first."""
+    arrow, hub = _needed("pyarrow", "datasets"), _needed("datasets", "datasets")
+    schema, count = _schema(arrow), 0
+    name = "data-00000-of-00001.arrow"
+    with arrow.OSFile(str(place / name), "wb") as file, arrow.ipc.new_stream(file, schema) as writer:
+        for piece in _pieces(rows):
+            writer.write_table(arrow.Table.from_pylist(piece, schema=schema))
+            count += len(piece)
+    info = hub.DatasetInfo(features=hub.Features.from_arrow_schema(schema))
+    info.write_to_directory(str(place))
+    state: dict[str, Any] = {
+        "_data_files": [{"filename": name}],
+        "_fingerprint": _digest(place / name),
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": None,
+    }
+    (place / "state.json").write_text(json.dumps(state, indent=2, sort_keys=True), encoding="utf-8")
+    return count
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def _schema(arrow: Any) -> Any:
+    kinds = {
+        **dict.fromkeys((*_TEXTS, *_JSON), arrow.string()),
+        **dict.fromkeys(_NUMBERS, arrow.float64()),
+        **dict.fromkeys(_COUNTS, arrow.int64()),
+    }
+    return arrow.schema([(name, kinds[name]) for name in COLUMNS])
+
+
+def _pieces(rows: Iterator[Row]) -> Iterator[list[dict[str, Any]]]:
+    while piece := [_flat(row) for row in islice(rows, PIECE)]:
+        yield piece
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    """The columns of a table: what is no plain value, as JSON."""
+    flat: dict[str, Any] = {}
+    for name in COLUMNS:
+        value = row[name]
+        flat[name] = json_line(value) if name in _JSON else codec.whole(value) if isinstance(value, str) else value
+    return flat
+
+
+def _needed(module: str, extra: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError:
+        package = module.partition(".")[0]
+        raise RecipeError(f"this format needs {package}: pip install 'rlhf-otel[{extra}]'") from None
