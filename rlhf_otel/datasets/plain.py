@@ -31,6 +31,8 @@ _COUNTS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_t
 _JSON: Final = ("system", "messages", "output", "tools", "context", "feedback")
 COLUMNS: Final = (*_TEXTS, *_NUMBERS, *_COUNTS, *_JSON)
 """What tables have; the keys are those of `traces --json`."""
+_HF_NAMES: Final = {"double": "float64"}
+"""What `datasets` calls a type that pyarrow calls otherwise."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -108,27 +110,26 @@ def _write_parquet(rows: Iterator[Row], place: Path) -> int:
 
 
 def _write_hf(rows: Iterator[Row], place: Path) -> int:
-    """The files that `datasets.load_from_disk` reads: they are few, and so nothing is copied into a cache first."""
-    arrow, hub = _needed("pyarrow", "datasets"), _needed("datasets", "datasets")
+    """The files that `datasets.load_from_disk` reads, without that library: it would copy all rows to a cache first."""
+    arrow = _needed("pyarrow", "parquet")
     schema, count = _schema(arrow), 0
     name = "data-00000-of-00001.arrow"
     with arrow.OSFile(str(place / name), "wb") as file, arrow.ipc.new_stream(file, schema) as writer:
         for piece in _pieces(rows):
             writer.write_table(arrow.Table.from_pylist(piece, schema=schema))
             count += len(piece)
-    info = hub.DatasetInfo(features=hub.Features.from_arrow_schema(schema))
-    info.write_to_directory(str(place))
-    state: dict[str, Any] = {
-        "_data_files": [{"filename": name}],
-        "_fingerprint": _digest(place / name),
-        "_format_columns": None,
-        "_format_kwargs": {},
-        "_format_type": None,
-        "_output_all_columns": False,
-        "_split": None,
+    features = {
+        field.name: {"dtype": _HF_NAMES.get(str(field.type), str(field.type)), "_type": "Value"} for field in schema
     }
-    (place / "state.json").write_text(json.dumps(state, indent=2, sort_keys=True), encoding="utf-8")
+    _write_json(place / "dataset_info.json", {"features": features})
+    state = {"_data_files": [{"filename": name}], "_fingerprint": _digest(place / name), "_split": None}
+    unset = {"_format_columns": None, "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False}
+    _write_json(place / "state.json", {**state, **unset})
     return count
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(f"{json.dumps(value, indent=2, sort_keys=True)}\n", encoding="utf-8", newline="\n")
 
 
 def _digest(path: Path) -> str:
