@@ -123,7 +123,12 @@ def _write_hf(rows: Iterator[Row], place: Path) -> int:
     }
     _write_json(place / "dataset_info.json", {"features": features})
     state = {"_data_files": [{"filename": name}], "_fingerprint": _digest(place / name), "_split": None}
-    unset = {"_format_columns": None, "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False}
+    unset: dict[str, Any] = {
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+    }
     _write_json(place / "state.json", {**state, **unset})
     return count
 
