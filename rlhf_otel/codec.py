@@ -266,7 +266,8 @@ def feedback_from_attributes(attributes: Mapping[str, Any], **envelope: Any) -> 
     fields["ranking"] = tuple(rest.pop(s.FEEDBACK_RANKING, ()))
     fields["target_start_ns"] = rest.pop(s.FEEDBACK_TARGET_START, 0)
     start = s.FEEDBACK_METADATA
-    fields["metadata"] = {k.removeprefix(start): v for k, v in rest.items() if k.startswith(start)}
+    ours = {key.removeprefix(start): rest.pop(key) for key in tuple(rest) if key.startswith(start)}
+    fields["metadata"] = {**rest, **ours}  # what another emitter has besides is kept by its own name
     fields.setdefault("name", "user_feedback")
     fields.setdefault("id", f"{envelope.get('span_id', '')}:{fields['name']}:{envelope.get('time_ns', 0)}")
     return Feedback(**{**fields, **envelope})
@@ -375,5 +376,5 @@ def parse_json(value: Any) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value

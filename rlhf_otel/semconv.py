@@ -2,7 +2,7 @@
 
 The `gen_ai.*`, `server.*`, `http.*`, `error.*`, `enduser.*` and `session.*` names are those of the OpenTelemetry
 semantic conventions (GenAI part, schema 1.42). What the conventions have no word for is ours and starts with `rlhf.`.
-No other module spells a name out.
+No other module spells a name out, but for those in `store/dialects`, where each has the words of one other emitter.
 """
 
 from __future__ import annotations
@@ -135,6 +135,16 @@ VARIANT: Final = "rlhf.variant"
 CONSENT: Final = "rlhf.consent"
 CONTEXT: Final = "rlhf.context."
 STEPS: Final = "rlhf.steps"
+
+# --- What a receiver adds -----------------------------------------------------------------------------------------
+# Of spans of other emitters, so that nothing is lost that has no place in an interaction.
+SCOPE_NAME: Final = "otel.scope.name"
+SPAN_EVENTS: Final = "rlhf.span.events"
+SPAN_LINKS: Final = "rlhf.span.links"
+UNREAD: Final = "rlhf.unread."
+
+# --- Content in events --------------------------------------------------------------------------------------------
+DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
 
 # --- Feedback -----------------------------------------------------------------------------------------------------
 EVALUATION_EVENT: Final = "gen_ai.evaluation.result"

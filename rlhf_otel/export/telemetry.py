@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _SPAN_MODES, _EVENT_MODES = ("SPAN_ONLY", "SPAN_AND_EVENT"), ("EVENT_ONLY", "SPAN_AND_EVENT")
 _ARMS = 10_000
-DETAILS_EVENT = "gen_ai.client.inference.operation.details"
 
 
 class ProviderTelemetry:
@@ -180,7 +179,10 @@ class ProviderTelemetry:
         }
         attributes.update({names[key]: list(value) for key, value in content.items() if value})
         self._log(
-            DETAILS_EVENT, attributes, _target_context(interaction.trace_id, interaction.span_id), interaction.end_ns
+            semconv.DETAILS_EVENT,
+            attributes,
+            _target_context(interaction.trace_id, interaction.span_id),
+            interaction.end_ns,
         )
 
     def _status(self, feedback: Feedback) -> str:

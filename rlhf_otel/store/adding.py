@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rlhf_otel.store.dialects.events import content_of, filled
 from rlhf_otel.store.encoding import column_id, text_hash
-from rlhf_otel.store.messages import Writer
+from rlhf_otel.store.messages import Reader, Writer
 from rlhf_otel.store.rows import (
     RESPONSE,
     SESSION,
@@ -55,6 +56,8 @@ class Adding:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._writer = Writer(connection)
+        self._reader = Reader(connection)
+        self._to_fill: set[tuple[bytes | str, bytes | str]] = set()
 
     def add(self, decoded: Decoded) -> None:
         """Everything in `decoded`."""
@@ -65,15 +68,38 @@ class Adding:
         for span in decoded.spans:
             self._connection.execute(query("span_add"), span_row(span, self._writer))
         for log in decoded.logs:
-            self._connection.execute(query("log_add"), log_row(log, self._writer))
+            self._add_log(log)
         for point in decoded.points:
             self._connection.execute(query("point_add"), point_row(point, self._writer))
+        for trace_id, span_id in self._to_fill:
+            self._fill(trace_id, span_id)
+        self._to_fill.clear()
 
     def _add_interaction(self, interaction: Interaction) -> None:
         """Looks first, so that a call that comes again leaves no content behind."""
         identity = {"trace_id": column_id(interaction.trace_id), "span_id": column_id(interaction.span_id)}
         if self._connection.execute(query("interaction_exists"), identity).fetchone() is None:
             self._connection.execute(query("interaction_add"), interaction_row(interaction, self._writer))
+            if interaction.input is None or interaction.output is None:
+                self._to_fill.add((identity["trace_id"], identity["span_id"]))
+
+    def _add_log(self, log: LogRecord) -> None:
+        content = content_of(log)
+        cursor = self._connection.execute(query("log_add"), log_row(log, content, self._writer))
+        if cursor.rowcount and content:
+            self._to_fill.add((column_id(log.trace_id), column_id(log.span_id)))
+
+    def _fill(self, trace_id: bytes | str, span_id: bytes | str) -> None:
+        """Gives an interaction the content that came in events, whichever of the two came first."""
+        of_span = {"trace_id": trace_id, "span_id": span_id}
+        events = self._connection.execute(query("log_content"), of_span).fetchall()
+        row = self._connection.execute(query("interaction_content"), of_span).fetchone() if events else None
+        if row is not None:
+            told = [self._reader.unpack(event["content"]) for event in events]
+            content = filled(self._reader.unpack(row["content"]), told)
+            if content is not None:
+                packed = self._writer.pack(content)
+                self._connection.execute(query("interaction_fill"), {"id": row["id"], "content": packed})
 
     def _add_feedback(self, feedback: Feedback) -> None:
         cursor = self._connection.execute(query("feedback_add"), feedback_row(feedback))

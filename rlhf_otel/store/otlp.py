@@ -15,6 +15,7 @@ from rlhf_otel import codec, semconv
 from rlhf_otel.records import Feedback, Interaction, LogRecord, MetricPoint, SpanRecord
 from rlhf_otel.store import dialects
 from rlhf_otel.store.adding import Decoded
+from rlhf_otel.store.dialects import Speech
 from rlhf_otel.store.otlp_points import number_of_points, points_of
 from rlhf_otel.store.otlp_values import (
     KINDS,
@@ -49,6 +50,8 @@ def decode_traces(request: ExportTraceServiceRequest) -> Decoded:
             for span in scoped.spans:
                 with found.refusing():
                     take(found, span, scoped.scope, resource)
+    if len(found.foreign) > 1:
+        _leave_out_doubles(found)
     return found.decoded()
 
 
@@ -90,6 +93,7 @@ class _Found:
         self.feedback: list[Feedback] = []
         self.logs: list[LogRecord] = []
         self.points: list[MetricPoint] = []
+        self.foreign: list[tuple[Interaction, Any, Any, Mapping[str, Any]]] = []
 
     @contextlib.contextmanager
     def refusing(self, count: int = 1) -> Iterator[None]:
@@ -116,27 +120,59 @@ def _take_ours(found: _Found, span: Any, scope: Any, resource: Mapping[str, Any]
     if codec.has_no_answer(attributes):
         found.spans.append(_span(span, attributes, scope, resource))
     else:
-        found.interactions.append(_interaction(span, attributes, resource))
+        found.interactions.append(_interaction(span, attributes, span.start_time_unix_nano, resource))
 
 
 def _take_span(found: _Found, span: Any, scope: Any, resource: Mapping[str, Any]) -> None:
+    """A span of anybody else, which may be a call, carry feedback, or both."""
     attributes = attributes_of(span.attributes)
-    translated = dialects.translated(attributes, span, scope)
-    if translated is not None and codec.is_interaction(translated):
-        found.interactions.append(_interaction(span, translated, resource))
-        return
-    record = _span(span, attributes, scope, resource)
-    found.spans.append(record)
-    found.feedback.extend(dialects.feedback_in(record))
+    speech = Speech(
+        dict(attributes), list(events_of(span)), scope.name, span.start_time_unix_nano, span.end_time_unix_nano
+    )
+    dialects.translate(speech)
+    record = None
+    if speech.is_call and codec.is_interaction(speech.attributes):
+        dialects.keep_rest(speech, links_of(span))
+        made = _interaction(span, speech.attributes, speech.start_ns, resource)
+        found.interactions.append(made)
+        found.foreign.append((made, span, scope, resource))
+    else:
+        record = _span(span, attributes, scope, resource)
+        found.spans.append(record)
+    if dialects.may_carry_feedback(attributes, span.events):
+        found.feedback.extend(dialects.feedback_in(record or _span(span, attributes, scope, resource)))
 
 
-def _interaction(span: Any, attributes: Mapping[str, Any], resource: Mapping[str, Any]) -> Interaction:
-    return codec.interaction_from_attributes(
-        attributes, trace_id=identifier(span.trace_id, 16, "trace id"), span_id=identifier(span.span_id, 8, "span id"),
-        parent_span_id=maybe_identifier(span.parent_span_id, 8) or None, start_ns=span.start_time_unix_nano,
+def _leave_out_doubles(found: _Found) -> None:
+    """Of spans of one call, as when a client library traces itself beneath an instrumentation, the fullest counts."""
+    fullest: dict[Any, Interaction] = {}
+    for made, *_ in found.foreign:
+        known = fullest.setdefault((made.operation, made.response_id), made)
+        if _fullness(made) > _fullness(known):
+            fullest[made.operation, made.response_id] = made
+    doubles: set[int] = set()
+    for made, span, scope, resource in found.foreign:
+        other = fullest[made.operation, made.response_id]
+        if made is not other and made.response_id and made.start_ns <= other.end_ns and other.start_ns <= made.end_ns:
+            doubles.add(id(made))
+            found.spans.append(_span(span, attributes_of(span.attributes), scope, resource))
+    if doubles:
+        found.interactions[:] = [made for made in found.interactions if id(made) not in doubles]
+
+
+def _fullness(made: Interaction) -> tuple[bool, int]:
+    """What says more comes before what says it for longer."""
+    return made.input is not None or made.output is not None, made.end_ns - made.start_ns
+
+
+def _interaction(span: Any, attributes: dict[str, Any], start_ns: int, resource: Mapping[str, Any]) -> Interaction:
+    return dialects.sound(codec.interaction_from_attributes(
+        dialects.typed(attributes), trace_id=identifier(span.trace_id, 16, "trace id"),
+        span_id=identifier(span.span_id, 8, "span id"),
+        parent_span_id=maybe_identifier(span.parent_span_id, 8) or None, start_ns=start_ns,
         end_ns=span.end_time_unix_nano, name=span.name, status=word(STATUSES, span.status.code),
         error_message=span.status.message or None, resource=resource,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _span(span: Any, attributes: Mapping[str, Any], scope: Any, resource: Mapping[str, Any]) -> SpanRecord:

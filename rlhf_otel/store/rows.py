@@ -8,7 +8,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from rlhf_otel.records import Feedback, Handle, Interaction, LogRecord, MetricPoint, SpanRecord
-from rlhf_otel.semconv import SERVICE_NAME
+from rlhf_otel.semconv import DETAILS_EVENT, SERVICE_NAME
+from rlhf_otel.store.dialects.events import FIELDS as CONTENT_ATTRIBUTES
 from rlhf_otel.store.encoding import (
     column_id,
     column_text,
@@ -116,8 +117,10 @@ def span_of_row(row: Mapping[str, Any], reader: Reader) -> SpanRecord:
     return SpanRecord(**decode(inflate(row["body"])), resource=reader.shape(row["resource"]))
 
 
-def log_row(log: LogRecord, writer: Writer) -> dict[str, Any]:
-    """The row of `log` by column."""
+def log_row(log: LogRecord, content: Mapping[str, Any], writer: Writer) -> dict[str, Any]:
+    """The row of `log` by column; `content` is what it says of the content of a call, by field."""
+    lists = {name for field, name in CONTENT_ATTRIBUTES.items() if log.attributes.get(name) == content.get(field, "")}
+    rest = {key: value for key, value in log.attributes.items() if key not in lists}
     return {
         "hash": _hash(log),
         "trace_id": column_id(log.trace_id),
@@ -125,14 +128,17 @@ def log_row(log: LogRecord, writer: Writer) -> dict[str, Any]:
         "time_ns": _clamped(log.time_ns or log.observed_ns),
         "event_name": column_text(log.event_name),
         "resource": writer.shape(log.resource),
-        "content": None,
-        "body": _body(log, leave_out="resource"),
+        "content": writer.pack({field: content.get(field) for field in FIELDS}) if content else None,
+        "body": _body(dataclasses.replace(log, attributes=rest), leave_out="resource"),
     }
 
 
 def log_of_row(row: Mapping[str, Any], reader: Reader) -> LogRecord:
     """The log record whose row `log_row` made."""
-    return LogRecord(**decode(inflate(row["body"])), resource=reader.shape(row["resource"]))
+    log = LogRecord(**decode(inflate(row["body"])), resource=reader.shape(row["resource"]))
+    content = {} if row["content"] is None or log.event_name != DETAILS_EVENT else reader.unpack(row["content"])
+    told = {CONTENT_ATTRIBUTES[field]: value for field, value in content.items() if value is not None}
+    return dataclasses.replace(log, attributes={**told, **log.attributes}) if told else log
 
 
 def point_row(point: MetricPoint, writer: Writer) -> dict[str, Any]:

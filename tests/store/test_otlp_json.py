@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
 import pytest
-from google.protobuf.json_format import MessageToDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -15,22 +13,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from rlhf_otel.store.otlp_json import logs_from_json, metrics_from_json, traces_from_json
 from tests.export.test_encoder import SPANS
+from tests.store.recorded.record import as_otlp
 
 some = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-IDS = ("traceId", "spanId", "parentSpanId")
-
-
-def as_otlp(message: Any) -> Any:
-    """A request in OTLP's JSON: protobuf's own, but for ids in hexadecimal and enums as numbers."""
-
-    def hexed(value: Any) -> Any:
-        if isinstance(value, list):
-            return [hexed(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        return {key: base64.b64decode(item).hex().upper() if key in IDS else hexed(item) for key, item in value.items()}
-
-    return hexed(MessageToDict(message, use_integers_for_enums=True))
 
 
 @some

@@ -1,0 +1,1 @@
+UPDATE interaction SET content = :content WHERE id = :id
