@@ -1,8 +1,8 @@
 """What it costs to take OTLP requests apart and to put what is in them into the embedded store.
 
 `python benchmarks/ingest_store.py` measures requests of 512 spans, each with a prompt of 2 KB and an answer of 0.5 KB
-that no other has, and requests of a single span, many of them in one transaction. Prints spans a CPU second by step; each
-figure is the best of some runs, as the machine may have other things to do.
+that no other has, and requests of a single span, many of them in one transaction. Prints spans a CPU second by step;
+each figure is the best of some runs, as the machine may have other things to do.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from store_size import library_prose  # noqa: E402
+from store_size import library_prose
 
-from rlhf_otel import codec, semconv  # noqa: E402
-from rlhf_otel.store import Store  # noqa: E402
-from rlhf_otel.store.otlp import decode_traces  # noqa: E402
+from rlhf_otel import codec, semconv
+from rlhf_otel.store import Store
+from rlhf_otel.store.otlp import decode_traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
