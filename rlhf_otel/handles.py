@@ -5,9 +5,11 @@ The table is bounded and in memory. What has left it, or was never in this proce
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Literal
 
@@ -22,6 +24,7 @@ Kind = Literal["span", "response", "message"]
 
 _last: ContextVar[Handle | None] = ContextVar("rlhf_otel_last", default=None)
 _current: ContextVar[Handle | None] = ContextVar("rlhf_otel_current", default=None)
+_watchers: ContextVar[list[Handle] | None] = ContextVar("rlhf_otel_watchers", default=None)
 _by_object: dict[int, tuple[weakref.ref[Any], Handle]] = {}
 _by_id: OrderedDict[tuple[Kind, str], Handle] = OrderedDict()
 _lock = threading.RLock()  # a finalizer may run inside it, on the same thread
@@ -105,6 +108,20 @@ def current() -> Handle | None:
 def made(handle: Handle | None) -> None:
     """Makes `handle` the newest one here."""
     _last.set(handle)
+    seen = _watchers.get()
+    if seen is not None and handle is not None:
+        seen.append(handle)
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[list[Handle]]:
+    """The calls that are begun from here on, also in tasks and threads that are given this context, as they begin."""
+    seen: list[Handle] = []
+    token = _watchers.set(seen)
+    try:
+        yield seen
+    finally:
+        _watchers.reset(token)
 
 
 def begin(handle: Handle | None) -> Any:

@@ -118,7 +118,7 @@ def record(
     Raises:
         FeedbackError: only when strict.
     """
-    return _send(
+    return send(
         build.recorded(
             target, value, span_id=span_id, trace_id=trace_id, response_id=response_id, message=message,
             session=session, turn=turn, name=name, kind=kind, scale=scale, comment=comment, label=label, rater=rater,
@@ -136,7 +136,7 @@ async def arecord(target: Any = None, value: Any = None, **kwargs: Any) -> Feedb
 @_never_raises
 def correct(target: Any = None, text: str = "", **kwargs: Any) -> FeedbackRef:
     """Records the answer that should have been given. Keywords as for `record`; the name is `correction` by default."""
-    return _send(build.corrected(target, text, **kwargs))
+    return send(build.corrected(target, text, **kwargs))
 
 
 @_never_raises
@@ -157,7 +157,7 @@ def signal(
     """
     if not signals.are_taken():
         return None
-    return _send(build.signalled(target, word, value=value, text=text, **kwargs))
+    return send(build.signalled(target, word, value=value, text=text, **kwargs))
 
 
 @_never_raises
@@ -173,13 +173,13 @@ def prefer(
         position: which side was shown first: chosen or rejected.
         kwargs: as for `record`.
     """
-    return _send(build.preferred(chosen, rejected, margin=margin, position=position, **kwargs))
+    return send(build.preferred(chosen, rejected, margin=margin, position=position, **kwargs))
 
 
 @_never_raises
 def rank(targets: Sequence[Any], **kwargs: Any) -> FeedbackRef:
     """Records an order of answers, the best first. Keywords as for `record`."""
-    return _send(build.ranked(targets, **kwargs))
+    return send(build.ranked(targets, **kwargs))
 
 
 @_never_raises
@@ -191,11 +191,15 @@ def retract(id: str, *, rater: str | None = None, metadata: Mapping[str, Any] | 
         rater: who takes it back.
         metadata: anything else.
     """
-    return _send(build.retracted(id, rater=rater, metadata=metadata))
+    return send(build.retracted(id, rater=rater, metadata=metadata))
 
 
-def _send(feedback: Feedback) -> FeedbackRef:
-    """Sends a feedback on its way."""
+def send(feedback: Feedback) -> FeedbackRef:
+    """Sends a feedback on its way.
+
+    Raises:
+        FeedbackError: nothing takes feedback.
+    """
     telemetry = hooks.telemetry or (hooks.by_hand and hooks.by_hand())
     if telemetry is None:
         raise FeedbackError("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "

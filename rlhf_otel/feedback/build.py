@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlhf_otel.feedback import checks, signals
-from rlhf_otel.feedback.checks import FeedbackError
+from rlhf_otel.feedback.checks import FeedbackError, NotPermitted
 from rlhf_otel.feedback.targets import IDS, span_id_of, target_of
 from rlhf_otel.records import Feedback, FeedbackKind
 
@@ -106,8 +106,8 @@ def _made(**fields: Any) -> Feedback:
 def _permitted_rater(claims: Any, fields: Mapping[str, Any]) -> str | None:
     """Who rates by a token: nobody but whom it was minted for, and nothing but what it names."""
     if not claims.allows(fields["name"]):
-        raise FeedbackError(f"the token is for {', '.join(claims.names)}, and not for {checks.shown(fields['name'])}")
+        raise NotPermitted(f"the token is for {', '.join(claims.names)}, and not for {checks.shown(fields['name'])}")
     rater: str | None = fields.get("rater")
     if rater is not None and not claims.is_for(str(rater)):
-        raise FeedbackError("the token is for another rater")
+        raise NotPermitted("the token is for another rater")
     return rater or claims.rater

@@ -30,6 +30,10 @@ class FeedbackError(ValueError):
     """A feedback that cannot be taken as it is; the message says what was given and what is expected."""
 
 
+class NotPermitted(FeedbackError):  # noqa: N818 - what it says of the feedback
+    """A feedback that is well made, and not for whoever gives it."""
+
+
 _WORD_OR_ID = re.compile(r"[A-Za-z_]{0,40}|[0-9a-fA-Fx-]{0,60}")
 
 

@@ -71,7 +71,15 @@ class Joiner:
         return sorted((event for event in found.values() if self._concerns(event, interaction)), key=_order)
 
     def _retractions(self, feedback: Feedback) -> list[_Event]:
-        return _events_of(self._connection.execute(query("feedback_retracting"), (column_text(feedback.id),)))
+        """What takes `feedback` back; where it is a later version of another, also what takes that back after it."""
+        found = self._retracting(feedback.id)
+        base, mark, version = feedback.id.rpartition("#")
+        if mark and version.isdigit() and len(version) >= len(str(feedback.time_ns)):
+            found += [event for event in self._retracting(base) if event.time_ns > feedback.time_ns]
+        return found
+
+    def _retracting(self, feedback_id: str) -> list[_Event]:
+        return _events_of(self._connection.execute(query("feedback_retracting"), (column_text(feedback_id),)))
 
     def _concerns(self, event: _Event, interaction: Interaction) -> bool:
         """Whether `interaction` is what the feedback is about; by its span id this shows without a look at others."""

@@ -32,7 +32,7 @@ FLOORS = {
     ),
     **dict.fromkeys(("instrumentation", "feedback"), 1),
     **dict.fromkeys(("redact", "store"), 2),
-    **dict.fromkeys(("export", "launcher", "testing"), 3),
+    **dict.fromkeys(("export", "launcher", "testing", "web"), 3),
     "server": 4,
     "datasets": 4,
     "cli": 5,
@@ -41,8 +41,8 @@ FLOORS = {
 }
 """Room -> floor. The face (`__init__` and `api`) joins the rooms and stands above them."""
 ALLOWED_FLOORS = {0: {0}, 1: {0}, 2: {0}, 3: {0, 2, 3}, 4: {0, 2}, 5: {0, 1, 2, 3, 4, 5, 6}, 6: {0, 1, 2, 3}}
-JOINERS = {("launcher", "instrumentation"), ("__init__", "api")}
-"""The launcher joins delivery and capture, as the face does, which is two files."""
+JOINERS = {("launcher", "instrumentation"), ("__init__", "api"), ("web", "feedback"), ("server", "web")}
+"""The launcher joins delivery and capture, as the face does, which is two files; `web` is the verbs over HTTP."""
 THIRD_PARTY = {
     0: set(),
     1: {"opentelemetry", "wrapt", "pydantic_core"},

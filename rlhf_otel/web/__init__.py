@@ -1,0 +1,11 @@
+"""Feedback over HTTP in the application's own server: the endpoint, and headers that say what to rate.
+
+`FeedbackApp` and `FeedbackWSGI` answer `POST /v1/feedback` and its kin, alone or in front of another application;
+`TraceHeaders` and `TraceHeadersWSGI` add `traceparent` and `x-rlhf-token` to its responses. No extra is needed.
+"""
+
+from rlhf_otel.web.app import FeedbackApp, FeedbackWSGI
+from rlhf_otel.web.door import Door, Request, Response
+from rlhf_otel.web.headers import TraceHeaders, TraceHeadersWSGI
+
+__all__ = ["Door", "FeedbackApp", "FeedbackWSGI", "Request", "Response", "TraceHeaders", "TraceHeadersWSGI"]
