@@ -50,6 +50,9 @@ _DISTRIBUTIONS: Mapping[str, str] = {
 }
 """Package -> what it is called where it is installed, where more than dots and dashes differ."""
 
+_SINCE: Mapping[str, tuple[int, int]] = {"groq": (0, 4), "ollama": (0, 4)}
+"""Package -> the version that it is supported from, where that is not the first of its lowest major version."""
+
 _OTHER_NAMES: Mapping[str, str] = {"google_generativeai": "google.genai", "botocore": "(all services)"}
 """What instrumentations of others call a library -> its package, where that is not its own name.
 
@@ -67,10 +70,22 @@ def distribution(package: str) -> str:
     return _DISTRIBUTIONS.get(package, package)
 
 
-def majors(versions: tuple[int, int]) -> str:
-    """The supported major versions, from the lowest to the highest, as the beginning of a sentence: `major 1 is`."""
+def is_supported(package: str, version: str, versions: tuple[int, int]) -> bool:
+    """Whether `version` of a package is one of the major `versions`, and no older than those that were tried."""
     low, high = versions
-    return f"major {low} is" if low == high else f"majors {low} to {high} are"
+    major, _, rest = version.partition(".")
+    if not (major.isdigit() and low <= int(major) <= high):
+        return False
+    minor, since = rest.partition(".")[0], _SINCE.get(package, (0, 0))
+    return (int(major), int(minor) if minor.isdigit() else 0) >= since
+
+
+def supported(package: str, versions: tuple[int, int]) -> str:
+    """The supported versions as the beginning of a sentence: `major 1 is`, `majors 0 to 1, from 0.4 on, are`."""
+    low, high = versions
+    named, verb = (f"major {low}", "is") if low == high else (f"majors {low} to {high}", "are")
+    since = _SINCE.get(package)
+    return f"{named}, from {since[0]}.{since[1]} on, {verb}" if since else f"{named} {verb}"
 
 
 def named(name: str, known: Iterable[str]) -> str | None:

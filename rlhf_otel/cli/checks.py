@@ -119,16 +119,12 @@ def _unknown_libraries(config: Config) -> Iterator[Finding]:
 def _supported(package: str, found: str, module: str) -> Finding:
     from rlhf_otel.instrumentation import providers
 
-    low, high = versions = providers.load(module).versions
-    major = found.partition(".")[0]
-    if not (major.isdigit() and low <= int(major) <= high):
-        return Finding(
-            package,
-            "warn",
-            f"{found} is not recorded: {libraries.majors(versions)}",
-            f"pip install '{libraries.distribution(package)}<{high + 1}'",
-        )
-    return Finding(package, "ok", f"{found} would be recorded ({libraries.majors(versions)} supported)")
+    versions = providers.load(module).versions
+    known = f"{libraries.supported(package, versions)} supported"
+    if libraries.is_supported(package, found, versions):
+        return Finding(package, "ok", f"{found} would be recorded ({known})")
+    remedy = f"pip install -U '{libraries.distribution(package)}<{versions[1] + 1}'"
+    return Finding(package, "warn", f"{found} is not recorded: {known}", remedy)
 
 
 def other_instrumentations(config: Config) -> Iterator[Finding]:

@@ -69,10 +69,10 @@ class Patch(abc.ABC):
     @property
     def unsupported(self) -> str | None:
         """Why the installed version is not patched; None where it is supported."""
-        major, (low, high) = self.version.partition(".")[0], self._library.versions
-        if major.isdigit() and low <= int(major) <= high:
+        package, version, versions = self._library.package, self.version, self._library.versions
+        if libraries.is_supported(package, version, versions):
             return None
-        return f"{self._library.package} {self.version} is not recorded: {libraries.majors((low, high))} supported"
+        return f"{package} {version} is not recorded: {libraries.supported(package, versions)} supported"
 
     @property
     def supported(self) -> bool:

@@ -58,6 +58,9 @@ class Embeddings(openai.Embeddings):
     def response(self, call: Call, result: Any) -> None:
         """Reads model, size and usage; the vectors stay with the application."""
         super().response(call, readable(result))
+        vectors = result["data"][0]["embedding"] if result.get("data") else ()
+        if vectors and isinstance(vectors[0], list):  # one for each token, of a model that does not pool them
+            call.attributes[semconv.EMBEDDINGS_DIMENSION_COUNT] = len(vectors[0])
 
 
 def _read_own(call: Call, body: Mapping[str, Any]) -> None:

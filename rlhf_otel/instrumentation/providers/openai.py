@@ -85,8 +85,8 @@ class Chat:
         if not call.response_id:
             _read_head(call, chunk)
             call.identified()
-        if chunk.usage is not None:
-            read_usage(call, chunk.usage)
+        if (usage := getattr(chunk, "usage", None)) is not None:  # old kin of the SDK do not know it
+            read_usage(call, usage)
         for choice in chunk.choices or ():
             gathered = state.get(choice.index)
             if gathered is None:  # a new choice, or one of a server that does not number its only one
@@ -221,8 +221,8 @@ class Completions:
         if not call.response_id:
             _read_head(call, chunk)
             call.identified()
-        if chunk.usage is not None:
-            read_usage(call, chunk.usage)
+        if (usage := getattr(chunk, "usage", None)) is not None:  # old kin of the SDK do not know it
+            read_usage(call, usage)
         for choice in chunk.choices or ():
             gathered = state.setdefault(choice.index or 0, _Choice())
             if choice.text:
