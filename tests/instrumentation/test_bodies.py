@@ -20,7 +20,7 @@ def read(*pieces: bytes, encoding: str = "identity") -> list[Any]:
     """The chunks that are read of a body that arrives in these pieces."""
     chunks: list[Any] = []
     call: Any = SimpleNamespace(
-        stream=True, state=None, stamps=[], endpoint=SimpleNamespace(chunk=None),
+        stream=True, state=None, stamps=[], complete=False, endpoint=SimpleNamespace(chunk=None),
         read=lambda _reader, _state, chunk: chunks.append(vars(chunk)),
     )  # fmt: skip
     reader = BodyReader(http_library("openai").Response(200, headers={"content-encoding": encoding}))
