@@ -6,7 +6,7 @@ from typing import Final
 
 from rlhf_otel.datasets.gates.finding import PASSED, WARNED, Finding, Sample, rows
 
-DIVIDED: Final = 2 / 3
+DIVIDED: Final = 0.667
 """Up to this agreement a row is in doubt."""
 
 
