@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "token": ("rlhf_otel.cli.token", "command", "Make a signed token by which a page gives feedback on one call."),
     "serve": ("rlhf_otel.cli.serve", "command", "Receive OTLP over HTTP and gRPC into the store."),
     "export": ("rlhf_otel.cli.export", "command", "Make a dataset of calls and what people thought of them."),
+    "datasets": ("rlhf_otel.cli.datasets", "command", "Look at datasets: list, show, diff, audit."),
+    "compare": ("rlhf_otel.cli.compare", "command", "Compare variants or models by what people think of them."),
     "doctor": ("rlhf_otel.cli.doctor", "command", "Find out why something is not recorded or not sent."),
     "config": ("rlhf_otel.cli.config", "command", "Print every setting and where its value comes from."),
 }

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rlhf_otel.cli.common import Problem
 from rlhf_otel.cli.traces import parse_since
 from rlhf_otel.config import load
 from rlhf_otel.datasets.recipe import CONSENTS, DROPPABLE, FORMATS, OVERRIDABLE, SOURCES, USES, Recipe, RecipeError
 
 if TYPE_CHECKING:
     from rlhf_otel.datasets.gather import Rated
+    from rlhf_otel.records import Interaction
     from rlhf_otel.store import Store
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_FILTERS = ("since_ns", "until_ns", "session", "model", "service")
 TOGETHER = 200
 """Calls whose feedback is joined at a time."""
 
@@ -100,29 +102,18 @@ def recipe_of(options: Mapping[str, Any]) -> Recipe:
 
 def read(store: Store, recipe: Recipe) -> Iterator[Rated]:
     """The calls that may matter, in the order of their start, each with the feedback that counts on it."""
-    page: list[Any] = []
-    filters = {name: getattr(recipe, name) for name in ("since_ns", "until_ns", "session", "model", "service")}
+    filters = {name: getattr(recipe, name) for name in _FILTERS}
     has_feedback = None if recipe.needs_unrated else True
-    for interaction in store.interactions(newest_first=False, has_feedback=has_feedback, **filters):
-        page.append(interaction)
-        if len(page) == TOGETHER:
-            yield from _joined(store, page)
-            page = []
-    yield from _joined(store, page)
+    return joined(store, store.interactions(newest_first=False, has_feedback=has_feedback, **filters))
 
 
-def _joined(store: Store, page: list[Any]) -> Iterator[Rated]:
-    feedback = store.feedback_on(page)
-    for interaction in page:
-        yield interaction, feedback[interaction.span_id]
+def joined(store: Store, interactions: Iterator[Interaction]) -> Iterator[Rated]:
+    """`interactions`, each with the feedback that counts on it."""
+    while page := list(islice(interactions, TOGETHER)):
+        feedback = store.feedback_on(page)
+        yield from ((interaction, feedback[interaction.span_id]) for interaction in page)
 
 
 def is_filtered(recipe: Recipe) -> bool:
     """Whether the store leaves calls out before anybody counts them."""
-    names = ("since_ns", "until_ns", "session", "model", "service")
-    return any(getattr(recipe, name) is not None for name in names)
-
-
-def refuse(error: Exception) -> Problem:
-    """The error as commands report it."""
-    return Problem(str(error))
+    return any(getattr(recipe, name) is not None for name in _FILTERS)

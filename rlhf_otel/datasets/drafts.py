@@ -112,7 +112,7 @@ def keep(shelf: Shelf, drafts: Iterable[Draft], recipe: Recipe, funnel: Funnel) 
         digest = blake2b(body.encode(), digest_size=16).digest()
         row = (
             body, json_line(draft.lineage()), json.dumps(texts), json.dumps(draft.label), digest,
-            draft.conversation, chat.digest([_normal(texts[0])]), draft.start_ns,
+            draft.conversation, prompt_name(texts[0]), draft.start_ns,
         )  # fmt: skip
         if shelf.db.execute(_ADD, row).rowcount:
             funnel.passed(ROWS)
@@ -124,6 +124,6 @@ _ADD = """INSERT OR IGNORE INTO draft (body, lineage, texts, label, digest, conv
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
-def _normal(text: str) -> str:
-    """`text` without what makes no difference to a reader."""
-    return " ".join(text.lower().split())
+def prompt_name(text: str) -> bytes:
+    """Names a prompt by its text, without what makes no difference to a reader."""
+    return chat.digest(" ".join(text.lower().split()))

@@ -152,7 +152,7 @@ def _rows(
         raters = Raters()
         drafts.keep(shelf, _drafts(shelf, recipe, funnel, raters), recipe, funnel)
         made = Rows(shelf, recipe, funnel)
-        findings = [*_examined(shelf, made, recipe, progress), raters.finding(), size_finding(recipe, made.sizes())]
+        findings = [*examined(shelf, made, recipe, progress), raters.finding(), size_finding(recipe, made.sizes())]
         stages, sizes = funnel.as_json(), made.sizes()
         outcome = _checked(Outcome(recipe, stages, findings, sizes, made.rules(), made.period()))
         if place is not None:
@@ -185,7 +185,7 @@ def _hear_scores(shelf: Shelf, raters: Raters) -> None:
             raters.hear_scores(scores)
 
 
-def _examined(shelf: Shelf, made: Rows, recipe: Recipe, progress: Progress) -> list[Finding]:
+def examined(shelf: Shelf, made: Rows, recipe: Recipe, progress: Progress) -> list[Finding]:
     """Every row is seen by the gates twice: by those that may leave it out, then, of what is left, by the others."""
     secrets, benchmark, outliers = Secrets(), Benchmark(recipe.benchmarks), Outliers()
     near = NearDuplicates(shelf.db, wanted=recipe.near_duplicates)

@@ -73,7 +73,13 @@ class Rows:
         self.leave_out(numbers, f"more than others have of {self._recipe.balance}")
 
     def divide(self, clusters: Clusters) -> None:
-        """Gives each row its file. Rows of one conversation, prompt or wording never go to different files."""
+        """Gives each row its file. Rows of one conversation, prompt or wording never go to different files.
+
+        Rows that come from files stay in theirs.
+        """
+        if self._has_files():
+            self._cluster(clusters)
+            return
         if not self._recipe.split:
             self._db.execute("UPDATE draft SET split = 'train'")
         else:
@@ -87,6 +93,9 @@ class Rows:
         self._db.execute(
             f"UPDATE draft SET place = r.rank FROM ({ranked} WHERE dropped IS NULL) AS r WHERE r.id = draft.id"
         )
+
+    def _has_files(self) -> bool:
+        return self._db.execute("SELECT 1 FROM draft WHERE split IS NOT NULL LIMIT 1").fetchone() is not None
 
     def _cluster(self, clusters: Clusters) -> None:
         for column in ("conversation", "prompt"):
@@ -139,7 +148,8 @@ class Rows:
         """How many rows each file has; `test` only where there is to be one."""
         query = "SELECT split, count(*) FROM draft WHERE dropped IS NULL GROUP BY split"
         found = dict(self._db.execute(query).fetchall())
-        return {name: found.get(name, 0) for name in (("train", "test") if self._recipe.split else ("train",))}
+        has_test = self._recipe.split or "test" in found
+        return {name: found.get(name, 0) for name in (("train", "test") if has_test else ("train",))}
 
     def period(self) -> list[int]:
         """When the first and the last call began, of those in rows."""
@@ -154,7 +164,7 @@ class Rows:
 
     def split_finding(self) -> Finding:
         """That no conversation and no prompt is in both files."""
-        if not self._recipe.split:
+        if len(self.sizes()) < 2:
             return Finding("split", PASSED, "all rows are in one file; nothing can leak into another")
         shared = {}
         for column in ("conversation", "prompt", "cluster"):

@@ -134,6 +134,21 @@ def manifest(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Writes `text` to `path` in one step.
+
+    Raises:
+        WriteError: it cannot be written; what was there is still there.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise WriteError(f"{path} cannot be written, and nothing was: {error.strerror or error}") from error
+
+
 def _about(path: Path) -> Mapping[str, Any]:
     digest = sha256()
     with path.open("rb") as file:
