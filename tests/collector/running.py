@@ -159,6 +159,6 @@ class App:
 
     def finish(self) -> list[dict[str, str]]:
         """Closes its input and waits until it has ended well; what it says of its interactions."""
-        self.process.communicate(timeout=150)
+        self.process.communicate(timeout=320)
         assert self.process.returncode == 0, self.err.read_text()
         return [json.loads(line) for line in self.out.read_text().splitlines() if line.startswith("{")]

@@ -14,7 +14,10 @@ from rlhf_otel.store import Store
 pytestmark = pytest.mark.real_collector
 KILLS = int(os.environ.get("RLHF_OTEL_TEST_KILLS", "5"))
 """How often; 100 take about five minutes."""
-APPS = 1 if KILLS < 50 else 3
+SERIOUS = KILLS >= 50
+APPS, BETWEEN = (3, "0.05") if SERIOUS else (1, "0.01")
+PATIENCE = 300 if SERIOUS else 100
+"""Seconds to wait until the last has arrived."""
 pick = random.Random(7)
 
 
@@ -31,17 +34,17 @@ def kill_it_again_and_again(collector, backend, times):
         collector.start()
 
 
-@pytest.mark.timeout(max(180, 10 * KILLS))
+@pytest.mark.timeout(max(180, 30 * KILLS))
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_every_interaction_is_there_once_after_many_kills(make_collector, served, start_app, protocol):
     """SIGKILL at random moments under load: all calls and all feedback are in the store, once, and joined."""
     collector = make_collector(**served.behind).start()
-    apps = [start_app("chat.py", "0", "0.01", "2000", **collector.application(protocol)) for _ in range(APPS)]
+    apps = [start_app("chat.py", "0", BETWEEN, "2000", **collector.application(protocol)) for _ in range(APPS)]
     kill_it_again_and_again(collector, served, KILLS)
     made = [each for app in apps for each in app.finish()]  # they flush: the collector is up from now on
     assert len(made) > KILLS
     spans, rated = sorted(each["span"] for each in made), sorted(each["feedback"] for each in made)
-    until = time.monotonic() + 100
+    until = time.monotonic() + PATIENCE
     while (counts := in_store(served.store)) != (spans, rated) and time.monotonic() < until:
         time.sleep(0.3)
     assert counts == (spans, rated)

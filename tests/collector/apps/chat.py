@@ -33,5 +33,5 @@ for number in range(count) if count else itertools.count():
     rated = feedback.record(handle, number % 2 == 0, comment=f"rated {number}")
     print(json.dumps({"trace": handle.trace_id, "span": handle.span_id, "feedback": rated.id, "prompt": prompt}))
     time.sleep(between)
-if not rlhf.flush(timeout=100):
+if not rlhf.flush(timeout=300):
     sys.exit("not all was taken")
