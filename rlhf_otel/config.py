@@ -206,6 +206,8 @@ SETTINGS: tuple[Setting, ...] = (
             "The largest request that `rlhf-otel serve` takes, compressed or not."),
     Setting("server_waiting_bytes", "RLHF_OTEL_SERVER_WAITING_BYTES", 134_217_728, _count, "bytes",
             "How much `rlhf-otel serve` holds that is not yet written; beyond that, clients are told to come again."),
+    Setting("server_inbox_bytes", "RLHF_OTEL_SERVER_INBOX_BYTES", 268_435_456, _count, "bytes",
+            "How much `rlhf-otel serve` may keep in the store as it came, to take it apart when the rush is over."),
     Setting("server_patience", "RLHF_OTEL_SERVER_PATIENCE", 10.0, _positive, "seconds",
             "How long a client may take to send the head of a request, or to begin with its body."),
 )  # fmt: skip

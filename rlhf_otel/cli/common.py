@@ -29,6 +29,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 PIPED_WIDTH = 100
 """How wide tables are where there is no terminal to ask, and no COLUMNS."""
 NARROWEST = 40
+READ_IN_S = 5.0
+"""How long a command waits for calls that were received in a rush."""
 
 JOINERS = "\u200c\u200d"
 """Unprintable by themselves, but a part of many emoji and of Persian and Indic words."""
@@ -85,10 +87,21 @@ def reading(store: str | None) -> Iterator[Store]:
             "To read another: --store PATH or RLHF_OTEL_STORE"
         )
     try:
+        _read_in(path)
         with Store.open(path, read_only=True) as opened:
             yield opened
     except StoreError as error:
         raise Problem(str(error)) from None
+
+
+def _read_in(path: str) -> None:
+    """Takes apart what `rlhf-otel serve` has confirmed and not looked into yet: who sent it may look for it now."""
+    from rlhf_otel.store import StoreError
+    from rlhf_otel.store.inbox import read_in_at
+
+    with contextlib.suppress(StoreError):  # it can be read all the same, and what is wrong is said then
+        if left := read_in_at(path, READ_IN_S):
+            click.echo(f"{left / 1e6:.0f} MB that were received are still being read in, and not shown yet", err=True)
 
 
 def parse_target(text: str) -> Handle | str:

@@ -67,6 +67,7 @@ def _options(config: Config, host: str, *, port: int, grpc_port: int, no_grpc: b
         hosts=config.server_hosts,
         max_bytes=config.server_max_bytes,
         waiting_bytes=config.server_waiting_bytes,
+        inbox_bytes=config.server_inbox_bytes,
         patience_s=config.server_patience,
     )
 

@@ -63,7 +63,7 @@ def _health_of(receiver: Receiver) -> Any:
             return JSONResponse({"status": "stopping"}, 503)
         if receiver.writer.fault:
             return JSONResponse({"status": "the store cannot be written"}, 503)
-        return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "ok", "inbox_bytes": receiver.writer.backlog})
 
     return health
 

@@ -10,7 +10,8 @@ import grpc.aio  # type: ignore[import-untyped, unused-ignore]
 
 from rlhf_otel.server.answers import Refusal, our_fault, retry_info, status_as_protobuf, taken_as_protobuf
 from rlhf_otel.server.guard import Guard
-from rlhf_otel.server.receiver import Body, Receiver
+from rlhf_otel.server.receiver import Receiver
+from rlhf_otel.server.requests import Body
 from rlhf_otel.server.signals import SIGNALS, Signal
 
 Export = Callable[[bytes, Any], Awaitable[bytes]]

@@ -17,7 +17,8 @@ from rlhf_otel.server.answers import (
     taken_as_protobuf,
 )
 from rlhf_otel.server.bodies import encoding_of, is_json, too_large
-from rlhf_otel.server.receiver import Body, Receiver
+from rlhf_otel.server.receiver import Receiver
+from rlhf_otel.server.requests import Body
 from rlhf_otel.server.room import Lease
 from rlhf_otel.server.signals import Signal
 

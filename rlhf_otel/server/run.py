@@ -61,6 +61,7 @@ class Options:
         hosts: further names by which browsers may call the server.
         max_bytes: the largest body, compressed or not.
         waiting_bytes: how much may be under way at once.
+        inbox_bytes: how much may be in the store without having been taken apart.
         patience_s: how long a client may take to send a head, or to begin with a body.
         routes: what is served beside OTLP.
     """
@@ -72,6 +73,7 @@ class Options:
     hosts: Sequence[str] = ()
     max_bytes: int
     waiting_bytes: int
+    inbox_bytes: int
     patience_s: float
     routes: Sequence[BaseRoute] = ()
 
@@ -87,7 +89,7 @@ def serve(store: Store, options: Options, ready: Callable[[Place], None]) -> Non
     Raises:
         TakenError: it cannot listen where it should.
     """
-    receiver = Receiver(Writer(store), options.max_bytes, Room(options.waiting_bytes))
+    receiver = Receiver(Writer(store, options.inbox_bytes), options.max_bytes, Room(options.waiting_bytes))
     try:
         asyncio.run(_serve(receiver, options, ready))
     finally:

@@ -1,45 +1,71 @@
 """One thread writes: what waits while it commits is one transaction with the next commit.
 
 A commit costs the same few milliseconds for one span as for thousands, so the more clients wait, the cheaper each is.
-Nobody is told "done" before SQLite has the transaction on the disk.
+Nobody is told "done" before SQLite has the transaction on the disk. A few spans are taken apart at once; more than that
+is written down as it came, into the store's inbox, and taken apart when the rush is over.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rlhf_otel.server.answers import LATER, OUR_FAULT, Refusal, our_fault
 from rlhf_otel.store import Store, StoreError
-
-if TYPE_CHECKING:
-    from rlhf_otel.store.otlp import Decoded
+from rlhf_otel.store.inbox import Inbox, SignalName, decoded_bytes
 
 Done = Callable[["Refusal | None"], None]
 """Told once what has become of a request: None where it is on the disk."""
 
 MOST_BYTES = 16 << 20
 """How much goes into one transaction: what must be written again if it fails."""
+AT_ONCE_BYTES = 32_768
+"""How much is taken apart before it is acknowledged: a few milliseconds' worth."""
+QUIET_S, QUIET_WITH_CLIENTS_S = 0.02, 1.0
+"""After so long without a request the rush is over; who is in the middle of one is waited for somewhat longer."""
+_RETRY_S = 1.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that waits to be written."""
+
+    signal: SignalName
+    raw: bytes
+    done: Done
 
 
 class Writer:
     """Writes what it is given, in groups, on a thread of its own.
 
+    Attributes:
+        fault: why nothing can be written, in words; empty while all is well.
+        expected: how many requests are under way; kept by whoever puts them.
+        backlog: how many bytes lie in the inbox.
+
     Args:
         store: where to; the writer closes it when it is closed itself.
+        inbox_bytes: how much may lie in the inbox; beyond that it is read in before anything else is taken.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, inbox_bytes: int) -> None:
         self.fault = ""
+        self.expected = 0
+        self.backlog = Inbox(store).size()
+        self._inbox_bytes = inbox_bytes
         self._store = store
         self._file = _identity(store.path)
-        self._waiting: list[tuple[Decoded, int, Done]] = []
-        self._chores: list[Callable[[Store], None]] = []
+        self._waiting: list[Waiting] = []
+        self._last = 0.0
+        self._reading_in: Iterator[int] = iter(())
+        self._chores: deque[Callable[[Store], object]] = deque()
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="rlhf-otel-writer", daemon=True)
@@ -50,26 +76,21 @@ class Writer:
         """The file that is written."""
         return self._store.path
 
-    def put(self, decoded: Decoded, size: int, done: Done) -> None:
-        """Has `decoded` written with the next group; `done` is called on the writer's thread.
-
-        Args:
-            decoded: the records of one request.
-            size: about how many bytes they are.
-            done: told the outcome.
-        """
+    def put(self, signal: SignalName, raw: bytes, done: Done) -> None:
+        """Has a serialised request written with the next group; `done` is called on the writer's thread."""
         with self._changed:
-            self._waiting.append((decoded, size, done))
+            self._waiting.append(Waiting(signal, raw, done))
+            self._last = time.monotonic()
             self._changed.notify()
 
-    def do(self, chore: Callable[[Store], None]) -> None:
+    def do(self, chore: Callable[[Store], object]) -> None:
         """Has `chore` done on the writer's thread when nothing else waits to be written."""
         with self._changed:
             self._chores.append(chore)
             self._changed.notify()
 
     def close(self) -> None:
-        """Writes what waits, and closes the store."""
+        """Writes what waits, and closes the store. What is in its inbox stays there until it is opened again."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -79,25 +100,41 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._chores or self._closing)
+                self._changed.wait_for(self._has_work, self._patience_s())
                 group = self._next_group()
-                chore = self._chores.pop(0) if self._chores and not group else None
-                if not group and chore is None:
+                if not group and self._closing:
                     return
-            if chore is not None:
-                self._tried(chore)
-            elif group:
+            while self.backlog > self._inbox_bytes and not self.fault:
+                self._read_in()
+            if not group and self.backlog and self._rush_is_over():
+                self._read_in()
+            if group:
                 self._write(group)
+            elif self._chores:
+                self._tried(self._chores.popleft())
 
-    def _next_group(self) -> list[tuple[Decoded, int, Done]]:
+    def _has_work(self) -> bool:
+        return bool(self._waiting or self._chores or self._closing)
+
+    def _patience_s(self) -> float | None:
+        """How long to wait for a request where there is something else to do; None where there is nothing."""
+        if not self.backlog:
+            return None
+        return _RETRY_S if self.fault else QUIET_S
+
+    def _rush_is_over(self) -> bool:
+        quiet_s = QUIET_WITH_CLIENTS_S if self.expected else QUIET_S
+        return time.monotonic() - self._last >= quiet_s
+
+    def _next_group(self) -> list[Waiting]:
         """The oldest of what waits, as much as one transaction takes, and one at the least."""
-        sizes = accumulate(size for _, size, _ in self._waiting)
+        sizes = accumulate(len(each.raw) for each in self._waiting)
         count = 1 + sum(1 for _ in takewhile(lambda size: size < MOST_BYTES, sizes))
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
 
-    def _write(self, group: list[tuple[Decoded, int, Done]]) -> None:
-        refusal = self._commit([decoded for decoded, _, _ in group])
+    def _write(self, group: list[Waiting]) -> None:
+        refusal = self._commit(group)
         if refusal is not None and refusal.kind is OUR_FAULT and len(group) > 1:
             for one in group:  # the one that cannot be written must not take the others with it
                 self._write([one])
@@ -105,27 +142,48 @@ class Writer:
         if refusal is not None and refusal.kind is LATER:  # the others have waited as long, and would wait once more
             with self._changed:
                 group, self._waiting = group + self._waiting, []
-        for _, _, done in group:
-            done(refusal)
+        for each in group:
+            each.done(refusal)
 
-    def _commit(self, decoded: list[Decoded]) -> Refusal | None:
+    def _commit(self, group: list[Waiting]) -> Refusal | None:
+        size = sum(len(each.raw) for each in group)
         try:
             self._follow_file()
-            self._store.add_decoded(*decoded)
+            if size <= AT_ONCE_BYTES:
+                self._store.add_decoded(*(decoded_bytes(each.signal, each.raw) for each in group))
+            else:
+                Inbox(self._store).put((each.signal, each.raw) for each in group)
+                self.backlog += size
         except StoreError as error:
-            return self._refusal(str(error))
+            return self._refusal(error)
         except Exception as error:  # noqa: BLE001 - a record that no store can take must not end the writer
             return our_fault(error, "the store could not take a request")
+        self._works_again()
+        return None
+
+    def _read_in(self) -> None:
+        """One step of it; after the last, what others may have read in is not counted any more."""
+        try:
+            size = next(self._reading_in, None)
+            if size is None:
+                self._reading_in = Inbox(self._store).read_in()
+                size = next(self._reading_in, None)
+        except StoreError as error:
+            self._refusal(error)
+            return
+        self._works_again()
+        self.backlog = 0 if size is None else max(0, self.backlog - size)
+
+    def _refusal(self, error: StoreError) -> Refusal:
+        if str(error) != self.fault:
+            self.fault = str(error)
+            _log.error("nothing is taken: %s", self.fault)
+        return Refusal(LATER, "the store cannot be written now; see the log of rlhf-otel serve")
+
+    def _works_again(self) -> None:
         if self.fault:
             self.fault = ""
             _log.warning("the store takes requests again")
-        return None
-
-    def _refusal(self, fault: str) -> Refusal:
-        if fault != self.fault:
-            self.fault = fault
-            _log.error("nothing is taken: %s", fault)
-        return Refusal(LATER, "the store cannot be written now; see the log of rlhf-otel serve")
 
     def _follow_file(self) -> None:
         """Opens the store anew where its file was moved away or replaced: what went there would be lost."""
@@ -134,8 +192,9 @@ class Writer:
             self._store.close()
             self._store = Store.open(path)
             self._file = _identity(path)
+            self._reading_in, self.backlog = iter(()), Inbox(self._store).size()
 
-    def _tried(self, chore: Callable[[Store], None]) -> None:
+    def _tried(self, chore: Callable[[Store], object]) -> None:
         try:
             chore(self._store)
         except Exception as error:  # noqa: BLE001 - tidying up must not end the writer

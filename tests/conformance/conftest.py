@@ -49,7 +49,9 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 def stored(path: Path, wanted: set[str]) -> list[str]:
     """Which of the wanted span ids are in the store, once for each time."""
     from rlhf_otel.store import Store
+    from rlhf_otel.store.inbox import read_in_at
 
+    assert read_in_at(str(path), 20) == 0
     with Store.open(path, read_only=True) as store:
         return sorted(each.span_id for each in store.interactions() if each.span_id in wanted)
 

@@ -60,6 +60,7 @@ CASES = {
     "server_hosts": ("a, b,", ("a", "b"), ["c"], ("c",), []),
     "server_max_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
     "server_waiting_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
+    "server_inbox_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
     "server_patience": ("1.5", 1.5, 2, 2.0, ["0", "-1", "inf", "soon"]),
 }
 BAD = [(name, bad) for name, case in CASES.items() for bad in case[4]]

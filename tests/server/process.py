@@ -13,6 +13,7 @@ from types import TracebackType
 
 from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.store import Store
+from rlhf_otel.store.inbox import read_in_at
 
 QUIET = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "RLHF_OTEL_"))}
 
@@ -66,6 +67,7 @@ class Serve:
 
     def interactions(self) -> list[Interaction]:
         """What is stored."""
+        assert read_in_at(str(self.store), 20) == 0
         with Store.open(self.store, read_only=True) as store:
             return list(store.interactions())
 

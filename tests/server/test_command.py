@@ -111,7 +111,7 @@ def test_others_are_let_in_only_with_a_token(host: str, monkeypatch: pytest.Monk
 def test_it_can_listen_beyond_this_machine(path: Path, environ: dict[str, str]) -> None:
     """And is reached by its address."""
     with Serve(path, ["--host", "0.0.0.0", *([] if environ else ["--insecure"])], environ) as server:
-        assert get(server, "/healthz") == (200, {"status": "ok"})
+        assert get(server, "/healthz") == (200, {"status": "ok", "inbox_bytes": 0})
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -151,7 +151,7 @@ def test_requests_under_way_at_a_stop_are_finished_and_later_ones_are_to_come_ag
 
 def test_health_is_told(server: Serve) -> None:
     """200 while requests are taken."""
-    assert get(server, "/healthz") == (200, {"status": "ok"})
+    assert get(server, "/healthz") == (200, {"status": "ok", "inbox_bytes": 0})
 
 
 def test_all_three_signals_are_taken_on_both_ports(server: Serve, way: str) -> None:

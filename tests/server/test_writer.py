@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from rlhf_otel.records import Interaction
 from rlhf_otel.server.answers import LATER, OUR_FAULT, Refusal
-from rlhf_otel.server.writer import MOST_BYTES, Writer
+from rlhf_otel.server.writer import AT_ONCE_BYTES, Writer
 from rlhf_otel.store import Store, StoreError
-from rlhf_otel.store.otlp import Decoded
+from rlhf_otel.store.inbox import Inbox
+from tests.conformance.messages import span, traces
 
 
 class Watched(Store):
@@ -20,17 +23,18 @@ class Watched(Store):
 
     may_go_on: threading.Event
     began: threading.Semaphore
-    groups: list[int]
+    begun: int
     failures: list[Exception]
 
-    def add_decoded(self, *decoded: Decoded) -> None:
-        """Stores, after a while."""
-        self.groups.append(len(decoded))
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        self.begun += 1
         self.began.release()
         assert self.may_go_on.wait(10)
         if self.failures:
             raise self.failures.pop(0)
-        super().add_decoded(*decoded)
+        with super()._writing() as connection:
+            yield connection
 
 
 @pytest.fixture
@@ -39,14 +43,14 @@ def store(path: Path) -> Watched:
     opened = Watched.open(path)
     assert isinstance(opened, Watched)
     opened.may_go_on, opened.began = threading.Event(), threading.Semaphore(0)
-    opened.groups, opened.failures = [], []
+    opened.begun, opened.failures = 0, []
     return opened
 
 
 @pytest.fixture
 def writer(store: Watched) -> Iterator[Writer]:
     """A writer into it."""
-    made = Writer(store)
+    made = Writer(store, inbox_bytes=1_000_000)
     yield made
     store.may_go_on.set()
     made.close()
@@ -70,17 +74,16 @@ class Outcome:
         return self.refusal
 
 
-def one(number: int) -> Decoded:
+def one(text: str = "") -> bytes:
     """A request with one call."""
-    call = Interaction(trace_id="ab" * 16, span_id=f"{number:016x}", start_ns=1, end_ns=2, operation="chat")
-    return Decoded([call], [], [], [], [])
+    return traces(span(text=text)).SerializeToString()
 
 
 def put(writer: Writer, count: int, size: int = 1) -> list[Outcome]:
-    """So many requests."""
+    """So many requests, of about so many bytes each."""
     outcomes = [Outcome() for _ in range(count)]
-    for number, outcome in enumerate(outcomes, 1):
-        writer.put(one(number), size, outcome)
+    for outcome in outcomes:
+        writer.put("traces", one("x" * size), outcome)
     return outcomes
 
 
@@ -97,17 +100,20 @@ def test_what_waits_during_a_commit_is_one_transaction(writer: Writer, store: Wa
     later = put(writer, 9)
     store.may_go_on.set()
     assert [outcome.wait() for outcome in first + later] == [None] * 10
-    assert store.groups == [1, 9]
+    assert store.begun == 2
 
 
-def test_a_transaction_does_not_grow_without_end(writer: Writer, store: Watched) -> None:
+def test_a_transaction_does_not_grow_without_end(
+    writer: Writer, store: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Beyond so many bytes, the rest waits for the next."""
+    monkeypatch.setattr("rlhf_otel.server.writer.MOST_BYTES", 20_000)
     outcomes = put(writer, 1)
     assert store.began.acquire(timeout=10)
-    outcomes += put(writer, 5, MOST_BYTES // 2)
+    outcomes += put(writer, 5, 10_000)
     store.may_go_on.set()
     assert [outcome.wait() for outcome in outcomes] == [None] * 6
-    assert store.groups == [1, 2, 2, 1]
+    assert store.begun == 4
 
 
 def test_nobody_is_told_before_the_commit(writer: Writer, store: Watched, path: Path) -> None:
@@ -117,6 +123,47 @@ def test_nobody_is_told_before_the_commit(writer: Writer, store: Watched, path: 
     assert (outcome.times, spans_in(path)) == (0, 0)
     store.may_go_on.set()
     assert (outcome.wait(), spans_in(path)) == (None, 1)
+
+
+def test_a_few_spans_are_taken_apart_before_they_are_confirmed(writer: Writer, store: Watched, path: Path) -> None:
+    """Whoever has the answer finds them, whatever else goes on."""
+    store.may_go_on.set()
+    writer.expected = 1
+    assert [outcome.wait() for outcome in put(writer, 1)] == [None]
+    assert (spans_in(path), Inbox(store).size()) == (1, 0)
+
+
+def test_what_is_more_is_written_as_it_came_and_taken_apart_after_the_rush(
+    writer: Writer, store: Watched, path: Path
+) -> None:
+    """It is on the disk when it is confirmed, and in its tables when no request is under way."""
+    store.may_go_on.set()
+    writer.expected = 1
+    assert [outcome.wait() for outcome in put(writer, 1, AT_ONCE_BYTES)] == [None]
+    assert (spans_in(path), Inbox(store).size() > AT_ONCE_BYTES, writer.backlog) == (0, True, Inbox(store).size())
+    writer.expected = 0
+    until(lambda: not writer.backlog)
+    assert (spans_in(path), Inbox(store).size()) == (1, 0)
+
+
+def test_the_inbox_is_bounded(writer: Writer, store: Watched, path: Path) -> None:
+    """Beyond so many bytes, each transaction waits until one row has been taken apart."""
+    store.may_go_on.set()
+    writer.expected = 1
+    for _ in range(12):
+        assert [outcome.wait() for outcome in put(writer, 1, 300_000)] == [None]
+    assert Inbox(store).size() < 1_600_000
+    assert spans_in(path) >= 7
+
+
+def test_what_was_left_in_the_inbox_is_read_in_at_the_next_start(path: Path) -> None:
+    """A stop does not wait for it, and a crash does not lose it."""
+    with Store.open(path) as store:
+        Inbox(store).put([("traces", one()), ("traces", one())])
+    writer = Writer(Store.open(path), inbox_bytes=1)
+    until(lambda: not writer.backlog)
+    writer.close()
+    assert spans_in(path) == 2
 
 
 def test_a_store_that_fails_refuses_all_who_wait(writer: Writer, store: Watched) -> None:
@@ -134,15 +181,12 @@ def test_a_store_that_fails_refuses_all_who_wait(writer: Writer, store: Watched)
 
 
 def test_a_request_that_cannot_be_written_takes_no_other_with_it(writer: Writer, store: Watched, path: Path) -> None:
-    """A record over which we fall is refused for good; those that were written with it are written without it."""
-    store.may_go_on.set()
-    bad = Decoded([object()], [], [], [], [])  # type: ignore[list-item]
-    store.may_go_on.clear()
+    """One over which we fall is refused for good; those that were written with it are written without it."""
     put(writer, 1)
     assert store.began.acquire(timeout=10)
     good, broken = Outcome(), Outcome()
-    writer.put(bad, 1, broken)
-    writer.put(one(7), 1, good)
+    writer.put("traces", b"no protobuf", broken)
+    writer.put("traces", one(), good)
     store.may_go_on.set()
     refusal = broken.wait()
     assert (good.wait(), refusal is not None and refusal.kind) == (None, OUR_FAULT)
@@ -152,7 +196,6 @@ def test_a_request_that_cannot_be_written_takes_no_other_with_it(writer: Writer,
 def test_chores_wait_for_their_turn(writer: Writer, store: Watched) -> None:
     """What tidies up is done on the writer's thread, when nothing waits; one that fails ends nothing."""
     done: list[str] = []
-    finished = threading.Event()
 
     def fails(_store: Store) -> None:
         raise StoreError("no")
@@ -160,11 +203,11 @@ def test_chores_wait_for_their_turn(writer: Writer, store: Watched) -> None:
     put(writer, 1)
     assert store.began.acquire(timeout=10)
     writer.do(fails)
-    writer.do(lambda _store: (done.append(threading.current_thread().name), finished.set()))
-    second = put(writer, 1)
+    writer.do(lambda _store: done.append(threading.current_thread().name))
+    (second,) = put(writer, 1)
     store.may_go_on.set()
-    assert second[0].wait() is None
-    assert finished.wait(10)
+    assert second.wait() is None
+    until(lambda: bool(done))
     assert done == ["rlhf-otel-writer"]
 
 
@@ -175,3 +218,11 @@ def test_closing_writes_what_waits(writer: Writer, store: Watched, path: Path) -
     writer.close()
     assert ([outcome.refusal for outcome in outcomes], [outcome.times for outcome in outcomes]) == ([None] * 3, [1] * 3)
     assert spans_in(path) == 3
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for something that another thread does."""
+    give_up = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.005)

@@ -1,0 +1,1 @@
+INSERT INTO inbox (signal, size, body) VALUES (?, ?, ?)

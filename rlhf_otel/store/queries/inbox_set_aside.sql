@@ -1,0 +1,1 @@
+UPDATE inbox SET aside = 1 WHERE seq = ?
