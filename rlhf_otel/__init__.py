@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rlhf_otel.api import (
         add_processor,
         capture,
+        clear,
+        collect_context,
         disable,
         enable,
         flush,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
         stats,
         uninstrument,
     )
-    from rlhf_otel.app_context import context
+    from rlhf_otel.app_context import baggage, context
     from rlhf_otel.handles import current, handle, last
     from rlhf_otel.hooks import Drop
     from rlhf_otel.records import Feedback, Handle, Interaction
@@ -45,7 +47,10 @@ __all__ = [
     "Interaction",
     "__version__",
     "add_processor",
+    "baggage",
     "capture",
+    "clear",
+    "collect_context",
     "context",
     "current",
     "disable",
@@ -66,7 +71,7 @@ _HOMES = {
     **dict.fromkeys(("current", "handle", "last"), "rlhf_otel.handles"),
     **dict.fromkeys(("Feedback", "Handle", "Interaction"), "rlhf_otel.records"),
     "Drop": "rlhf_otel.hooks",
-    "context": "rlhf_otel.app_context",
+    **dict.fromkeys(("baggage", "context"), "rlhf_otel.app_context"),
 }
 
 

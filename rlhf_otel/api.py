@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rlhf_otel import app_context, handles, hooks, instrumentation, semconv, totals
 from rlhf_otel import config as settings
-from rlhf_otel import handles, hooks, instrumentation, semconv
 from rlhf_otel.export import setup
 from rlhf_otel.export.pipeline import add_processor
 from rlhf_otel.records import Feedback, Handle, Interaction
 from rlhf_otel.steps import encoded
 
-__all__ = ["add_processor", "capture", "disable", "enable", "flush", "instrument", "interactions", "on", "shutdown",
-           "stats", "uninstrument"]  # fmt: skip
+__all__ = ["add_processor", "capture", "clear", "collect_context", "disable", "enable", "flush", "instrument",
+           "interactions", "on", "shutdown", "stats", "uninstrument"]  # fmt: skip
 
 _READ_WAIT_S = 5.0
 """How long reading waits for what was recorded a moment ago to be stored."""
@@ -84,13 +84,44 @@ def disable() -> None:
     hooks.enabled = False
 
 
-def stats() -> dict[str, int]:
-    """What happened in this process so far: calls, interactions, errors, feedback, drops, faults, what is waiting."""
+def stats() -> dict[str, Any]:
+    """What happened in this process so far.
+
+    Counts of calls, interactions, errors, feedback, drops, failed uploads (`failed_batches`), faults, and of what waits
+    to be delivered; `feedback_rate` and `error_rate` of the interactions, their `average_duration_s`, and the newest
+    `sessions` with their interactions, errors and how many of them were rated.
+    """
     telemetry = setup.current()
     waiting = telemetry.own.worker.waiting if telemetry is not None else 0
-    known = ("calls", "interactions", "errors", "feedback", "feedback_refused", "dropped_by_processor",
-             "dropped_queue_full", "dropped_undelivered", "failed_batches", "faults")  # fmt: skip
-    return {**dict.fromkeys(known, 0), **hooks.counters, "waiting": waiting}
+    known = ("calls", "interactions", "errors", "feedback", "feedback_refused", "signals_detected", "dismissed",
+             "dropped_by_processor", "dropped_queue_full", "dropped_undelivered", "failed_batches",
+             "faults")  # fmt: skip
+    return {**dict.fromkeys(known, 0), **hooks.counters, "waiting": waiting, **totals.process.shown()}
+
+
+def clear() -> None:
+    """Forgets what this process remembers of calls: counts, handles, conversations, and whom it has asked.
+
+    What was recorded stays where it is, and is still delivered.
+    """
+    from rlhf_otel.feedback import asking, detect
+
+    hooks.counters.clear()
+    totals.process.forget()
+    handles.forget()
+    asking.forget()
+    detect.forget()
+
+
+def collect_context() -> dict[str, Any]:
+    """What would be attached to a call that is made here and now, and the resource that goes out with every call."""
+    held = app_context.collected()
+    fields = {name: getattr(held, name) for name in ("session", "user", "message", "variant", "consent")}
+    fields["anonymous_user"] = None if held.user else app_context.anonymous()
+    telemetry = setup.current()
+    resource = {} if telemetry is None else dict(telemetry.own.resource.attributes)
+    given = {name: value for name, value in fields.items() if value is not None}
+    return {**given, "context": dict(held.values), "resource": resource}
 
 
 def interactions(
@@ -159,7 +190,7 @@ def capture(
         processors run on the export thread it is not known yet, and feedback on what they drop stays pending.)
     """
     telemetry = hooks.telemetry
-    if telemetry is None or not hooks.enabled or hooks.in_plugged_in_code():
+    if telemetry is None or not hooks.enabled or not hooks.calls_are_captured or hooks.in_plugged_in_code():
         return None
     from rlhf_otel.instrumentation.manual import record_call
 

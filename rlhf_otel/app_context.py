@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from rlhf_otel import codec, hooks
+from rlhf_otel.propagation import FIELDS, HEADER, decoded, encoded
 from rlhf_otel.records import Consent
 
 ANONYMOUS = secrets.token_hex(8)
@@ -45,6 +46,44 @@ def current_context() -> ApplicationContext:
     return _current.get()
 
 
+def collected() -> ApplicationContext:
+    """The same, as far as it may be attached: nothing where the setting `collect_context` is off."""
+    return _current.get() if _may_collect() else _EMPTY
+
+
+def anonymous() -> str | None:
+    """What stands for a user that was not named; None where the setting `collect_context` is off."""
+    return ANONYMOUS if _may_collect() else None
+
+
+def _may_collect() -> bool:
+    return hooks.settings is None or bool(hooks.settings.collect_context)
+
+
+def baggage() -> dict[str, str]:
+    """The header by which another service of yours learns this context: put it on the requests to that service.
+
+    Returns:
+        `{"baggage": ...}`, for `rlhf.context(baggage=...)` there; empty where there is nothing to tell.
+    """
+    held = collected()
+    header = encoded({name: getattr(held, name) for name in FIELDS}, held.values)
+    return {HEADER: header} if header else {}
+
+
+def _within(
+    outer: ApplicationContext, given: Mapping[str, Any], values: Mapping[str, Any], header: str | None
+) -> ApplicationContext:
+    """What holds inside `outer`: what is given, else what came from another service, else what held before."""
+    fields, brought = decoded(header) if header else ({}, {})
+    if fields.get("consent") not in CONSENTS:
+        fields.pop("consent", None)
+    named = {name: value for name, value in given.items() if value is not None}
+    plain = {name: codec.plain(value) for name, value in values.items()}
+    held = {name: getattr(outer, name) for name in given}
+    return ApplicationContext(**{**held, **fields, **named}, values={**outer.values, **brought, **plain})
+
+
 @contextlib.contextmanager
 def context(
     *,
@@ -53,6 +92,7 @@ def context(
     message: str | None = None,
     variant: str | None = None,
     consent: Consent | None = None,
+    baggage: str | None = None,
     **values: Any,
 ) -> Iterator[ApplicationContext]:
     """Attaches what the application knows to every call made inside the `with` block.
@@ -66,6 +106,8 @@ def context(
         message: the application's own id of the answer about to be made, to attach feedback by later.
         variant: the arm of an A/B test.
         consent: what the answer may be used for: train, eval or none.
+        baggage: the header of that name of a request from another service of yours, which had it from `rlhf.baggage()`.
+            What is given here beside it wins.
         values: anything else, as it is now; written as `rlhf.context.<name>`.
 
     Raises:
@@ -73,17 +115,8 @@ def context(
     """
     if consent is not None and consent not in CONSENTS:
         raise ValueError(f"consent is {consent!r}; it is one of {', '.join(CONSENTS)}")
-    outer = _current.get()
-    inner = ApplicationContext(
-        session=outer.session if session is None else session,
-        user=outer.user if user is None else user,
-        message=outer.message if message is None else message,
-        variant=outer.variant if variant is None else variant,
-        consent=outer.consent if consent is None else consent,
-        values={**outer.values, **{name: codec.plain(value) for name, value in values.items()}}
-        if values
-        else outer.values,
-    )
+    given = {"session": session, "user": user, "message": message, "variant": variant, "consent": consent}
+    inner = _within(_current.get(), given, values, baggage)
     token = _current.set(inner)
     try:
         yield inner

@@ -108,6 +108,9 @@ settings: Config | None = None
 enabled: bool = True
 """Whether calls are recorded at all: `rlhf.disable()` and `rlhf.enable()`."""
 
+calls_are_captured: bool = True
+"""The setting `capture_interactions`."""
+
 strict: bool = False
 """Whether our own faults are raised instead of logged. For tests only."""
 

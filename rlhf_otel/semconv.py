@@ -112,6 +112,8 @@ ENDUSER_ID: Final = "enduser.id"
 ENDUSER_PSEUDO_ID: Final = "enduser.pseudo.id"
 FEATURE_FLAG_VARIANT: Final = "feature_flag.result.variant"
 SERVICE_NAME: Final = "service.name"
+SERVICE_VERSION: Final = "service.version"
+DEPLOYMENT_ENVIRONMENT: Final = "deployment.environment.name"
 
 # --- What the conventions have no name for ------------------------------------------------------------------------
 TIME_TO_FIRST_TOKEN: Final = "rlhf.response.time_to_first_token"

@@ -56,6 +56,7 @@ class _TakesNegativeNumbers(click.Command):
         "rlhf-otel feedback 00f067aa0ba902b7 0.8 --rater judge-1 --id batch-7:1",
         'rlhf-otel feedback 00f067aa0ba902b7 off_topic --correction "The ideal answer."',
         "rlhf-otel feedback --interactive --rater ben",
+        "rlhf-otel feedback --list csv > feedback.csv",
         "rlhf-otel feedback --pending",
         "rlhf-otel feedback --retract batch-7:1",
     ),
@@ -70,6 +71,7 @@ class _TakesNegativeNumbers(click.Command):
 @click.option("--source", type=click.Choice(_SOURCES), help="What kind of rater that is. [end_user]")
 @click.option("--pending", is_flag=True, help="List feedback whose call is not in the store yet.")
 @click.option("--interactive", is_flag=True, help="Show calls without feedback, one after the other, and ask.")
+@click.option("--list", "form", type=click.Choice(("json", "jsonl", "csv")), help="Print all feedback that counts now.")
 @click.option("--retract", metavar="ID", help="Take back the feedback with this id.")
 @json_option
 @store_option
@@ -79,7 +81,12 @@ def command(**options: Any) -> None:
     A value is up or down, a rating out of something (4/5), a score from 0 to 1 (0.8), or any word as a label.
     Goes to the endpoint where one is configured, else into the store.
     """
-    if options["interactive"]:
+    if options["form"]:
+        from rlhf_otel.cli.sheets import print_feedback
+
+        _refuse_more(options, "form")
+        print_feedback(options["store"], options["form"])
+    elif options["interactive"]:
         _ask(options)
     elif options["pending"]:
         _refuse_more(options, "pending")
@@ -133,7 +140,7 @@ def _number(text: str) -> int | float | None:
 def _refuse_more(options: dict[str, Any], alone: str, *allowed: str) -> None:
     others = set(options) - {alone, "store", "as_json", *allowed}
     if any(options[name] for name in others):
-        raise click.UsageError(f"--{alone} stands alone")
+        raise click.UsageError(f"--{'list' if alone == 'form' else alone} stands alone")
 
 
 def _ask(options: dict[str, Any]) -> None:

@@ -54,6 +54,7 @@ def parse_since(_ctx: click.Context, _param: click.Parameter, text: str | None) 
         "rlhf-otel traces --since 1h --no-feedback",
         "rlhf-otel traces --session conv-42 --json",
         "rlhf-otel traces --limit 10000 --jsonl | jq .response_text",
+        "rlhf-otel traces --limit 10000 --csv > calls.csv",
     ),
 )
 @click.option(
@@ -71,8 +72,9 @@ def parse_since(_ctx: click.Context, _param: click.Parameter, text: str | None) 
 @click.option("--has-feedback/--no-feedback", default=None, help="Only calls with feedback, or only those without.")
 @json_option
 @click.option("--jsonl", is_flag=True, help="Print one JSON object a line.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a table for spreadsheets.")
 @store_option
-def command(as_json: bool, jsonl: bool, store: str | None, **filters: Any) -> None:
+def command(as_json: bool, jsonl: bool, as_csv: bool, store: str | None, **filters: Any) -> None:
     """List recorded calls with their feedback, newest first."""
     limit = filters.pop("limit")
     with reading(store) as opened:
@@ -80,7 +82,9 @@ def command(as_json: bool, jsonl: bool, store: str | None, **filters: Any) -> No
         more, found = len(found) > limit, found[:limit]
         feedback = opened.feedback_on(found)
         total = opened.counts()["interactions"]
-    if as_json or jsonl:
+    if as_csv:
+        _print_as_csv(found, feedback)
+    elif as_json or jsonl:
         _print_as_json(found, feedback, jsonl)
     elif found:
         _print_list(found, feedback, _rest(filters, limit, total) if more else "")
@@ -130,3 +134,10 @@ def _print_as_json(found: Sequence[Interaction], feedback: Mapping[str, Sequence
         print_json_lines(rows)
     else:
         print_json(list(rows))
+
+
+def _print_as_csv(found: Sequence[Interaction], feedback: Mapping[str, Sequence[Feedback]]) -> None:
+    from rlhf_otel.cli.sheets import CALLS, print_csv
+    from rlhf_otel.views import interaction_json
+
+    print_csv((interaction_json(one, feedback.get(one.span_id, ())) for one in found), CALLS)

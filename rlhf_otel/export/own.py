@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from rlhf_otel import __version__, hooks
+from rlhf_otel import __version__, hooks, semconv
 from rlhf_otel.config import DEFAULT_STORE
 from rlhf_otel.export import otlp
 from rlhf_otel.export.forked import threadless
@@ -124,7 +124,7 @@ class OwnProviders:
     @made_once
     def meter_provider(self) -> Any:
         """Only where metrics have somewhere to go; None otherwise. Collected by the export thread."""
-        if not otlp.wanted_exporters("metrics", self.config):
+        if not self.config.capture_metrics or not otlp.wanted_exporters("metrics", self.config):
             return None
         from rlhf_otel.export.readings import Metrics
 
@@ -153,6 +153,11 @@ class OwnProviders:
         given = {"telemetry.distro.name": "rlhf-otel", "telemetry.distro.version": __version__}
         if self.config.service_name and self.config.values["service_name"].source != "OTEL_SERVICE_NAME":
             given["service.name"] = self.config.service_name
+        own = {
+            semconv.SERVICE_VERSION: self.config.app_version,
+            semconv.DEPLOYMENT_ENVIRONMENT: self.config.environment,
+        }
+        given.update((name, value) for name, value in own.items() if value)
         return Resource.create(given)
 
     def _sampler(self) -> Any:

@@ -41,8 +41,9 @@ def add_processor(processor: hooks.Processor) -> Callable[[], None]:
 class Pipeline:
     """The steps of one telemetry."""
 
-    def __init__(self, redactor: Any = None) -> None:
-        self.redactor = redactor
+    def __init__(self, redactor: Any = None, *, errors: bool = True) -> None:
+        """`errors` says whether what went wrong with a call may be told."""
+        self.redactor, self.errors = redactor, errors
 
     def __call__(self, interaction: Interaction, *, deferred: bool) -> Completed:
         """Runs every step; never raises.
@@ -51,6 +52,8 @@ class Pipeline:
             interaction: as the readers left it, which is in plain JSON values.
             deferred: whether this is the export thread, where asynchronous steps may run.
         """
+        if not self.errors:
+            interaction = without_error(interaction)
         steps = tuple(processors)
         if not steps:
             return self._untouched(interaction)
@@ -126,6 +129,14 @@ _WORDS = frozenset(
      semconv.REQUEST_REASONING_LEVEL, *semconv.PROCESSING_TIME_HEADERS}
 )  # fmt: skip
 """Attributes of which text is kept as well."""
+
+
+def without_error(interaction: Interaction) -> Interaction:
+    """An interaction of which nothing says what went wrong, if something did."""
+    if interaction.error_type is None and interaction.error_message is None:
+        return interaction
+    kept = {key: value for key, value in interaction.attributes.items() if key != semconv.HTTP_RESPONSE_STATUS_CODE}
+    return replace(interaction, error_type=None, error_message=None, attributes=kept)
 
 
 def without_content(interaction: Interaction) -> Interaction:

@@ -58,6 +58,7 @@ def configure(config: Config) -> Telemetry | None:
             _telemetry = Telemetry(config, _pipeline(config), own, _end_before_others)
             hooks.telemetry, hooks.settings = _telemetry, config
             keys.forget()
+            hooks.calls_are_captured = config.capture_interactions
             hooks.provider_names, hooks.inject_usage = config.provider_names or {}, config.inject_usage
             hooks.locate = lambda span_id: _telemetry.find(span_id=span_id) if _telemetry is not None else None
             _register_exit()
@@ -158,7 +159,7 @@ def shutdown(timeout: float = 3.0) -> bool:
             return True
         delivered = _telemetry.own.worker.close(timeout)
         _telemetry = hooks.telemetry = hooks.locate = hooks.settings = None
-        hooks.provider_names, hooks.inject_usage = {}, False
+        hooks.provider_names, hooks.inject_usage, hooks.calls_are_captured = {}, False, True
     return delivered
 
 
@@ -243,7 +244,7 @@ def _pipeline(config: Config) -> Any:
     from rlhf_otel.export.pipeline import Pipeline
 
     if not config.redact:
-        return Pipeline()
+        return Pipeline(errors=config.capture_errors)
     from rlhf_otel.redact import Redactor
 
-    return Pipeline(Redactor())
+    return Pipeline(Redactor(), errors=config.capture_errors)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import _logs, metrics, trace
 
-from rlhf_otel import __version__, codec, handles, hooks, semconv
+from rlhf_otel import __version__, codec, handles, hooks, semconv, totals
 from rlhf_otel.export import limits
 from rlhf_otel.export.items import EndedSpan, ended
 from rlhf_otel.export.metrics import Instruments
@@ -92,6 +92,7 @@ class ProviderTelemetry:
         interaction, _, dropped = completed
         self._remember_arm(interaction)
         hooks.count("interactions")
+        totals.process.interaction(interaction)
         hooks.announce("drop" if dropped else "interaction", interaction)
         if interaction.status == "error":
             hooks.count("errors")
@@ -134,6 +135,8 @@ class ProviderTelemetry:
         """Something was measured."""
 
     def _instruments(self) -> Instruments | None:
+        if not self.config.capture_metrics:
+            return None
         provider = self._meter()
         if self._instruments_of[0] is not provider:
             self._instruments_of = (provider, self._make_instruments(provider))
@@ -162,6 +165,7 @@ class ProviderTelemetry:
             feedback.time_ns,
         )
         hooks.count("feedback")
+        totals.process.feedback(feedback)
         hooks.announce("feedback", feedback)
         hooks.logger.debug("feedback %s on %s: %s %r", feedback.id, feedback.span_id, feedback.kind, feedback.value)
         if (instruments := self._instruments()) is not None:

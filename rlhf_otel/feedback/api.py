@@ -88,7 +88,7 @@ def record(
     quote: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     time_ns: int | None = None,
-) -> FeedbackRef:
+) -> FeedbackRef | None:
     """Records what somebody thought of a call.
 
     Args:
@@ -134,7 +134,7 @@ async def arecord(target: Any = None, value: Any = None, **kwargs: Any) -> Feedb
 
 
 @_never_raises
-def correct(target: Any = None, text: str = "", **kwargs: Any) -> FeedbackRef:
+def correct(target: Any = None, text: str = "", **kwargs: Any) -> FeedbackRef | None:
     """Records the answer that should have been given. Keywords as for `record`; the name is `correction` by default."""
     return send(build.corrected(target, text, **kwargs))
 
@@ -163,7 +163,7 @@ def signal(
 @_never_raises
 def prefer(
     *, chosen: Any, rejected: Any, margin: float | None = None, position: str | None = None, **kwargs: Any
-) -> FeedbackRef:
+) -> FeedbackRef | None:
     """Records that one answer is better than another.
 
     Args:
@@ -177,13 +177,13 @@ def prefer(
 
 
 @_never_raises
-def rank(targets: Sequence[Any], **kwargs: Any) -> FeedbackRef:
+def rank(targets: Sequence[Any], **kwargs: Any) -> FeedbackRef | None:
     """Records an order of answers, the best first. Keywords as for `record`."""
     return send(build.ranked(targets, **kwargs))
 
 
 @_never_raises
-def retract(id: str, *, rater: str | None = None, metadata: Mapping[str, Any] | None = None) -> FeedbackRef:
+def retract(id: str, *, rater: str | None = None, metadata: Mapping[str, Any] | None = None) -> FeedbackRef | None:
     """Takes a feedback back. It stays in the history and no longer counts.
 
     Args:
@@ -194,8 +194,8 @@ def retract(id: str, *, rater: str | None = None, metadata: Mapping[str, Any] | 
     return send(build.retracted(id, rater=rater, metadata=metadata))
 
 
-def send(feedback: Feedback) -> FeedbackRef:
-    """Sends a feedback on its way.
+def send(feedback: Feedback) -> FeedbackRef | None:
+    """Sends a feedback on its way; None where the setting `capture_feedback` is off.
 
     Raises:
         FeedbackError: nothing takes feedback.
@@ -204,6 +204,8 @@ def send(feedback: Feedback) -> FeedbackRef:
     if telemetry is None:
         raise FeedbackError("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "
                             "rlhf_otel.instrument() first")  # fmt: skip
+    if hooks.settings is not None and not hooks.settings.capture_feedback:
+        return None
     status = telemetry.emit(feedback)
     asking.given(feedback)
     named = ("span_id", "trace_id", "response_id", "message_id", "session", "turn")

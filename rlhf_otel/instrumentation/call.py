@@ -81,7 +81,7 @@ class Call:
         self.start_ns = time.time_ns()
         self._started = self._asked = _clock()
         self.headers_at = 0
-        self._context = app_context.current_context()
+        self._context = app_context.collected()
         self._end_ns = 0
         self._adopted: HeldSpan | None = None
         self._body: bytes | Mapping[str, Any] | None = None
@@ -317,7 +317,7 @@ class Call:
             error_type=error_type, error_message=error_message,
             input=self.input if content else None, system=self.system if content else None,
             output=self.output if content else None, tools=self.tools if content else None,
-            session=c.session, user=c.user, anonymous_user=None if c.user else app_context.ANONYMOUS,
+            session=c.session, user=c.user, anonymous_user=None if c.user else app_context.anonymous(),
             message_id=c.message, variant=c.variant, consent=c.consent, context=c.values,
             attributes=self._last_attributes(), resource=resource,
         ))  # fmt: skip

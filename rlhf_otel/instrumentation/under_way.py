@@ -28,7 +28,7 @@ def may_begin(telemetry: hooks.Telemetry | None) -> bool:
 
     Not those that a processor or listener makes, about a call that it would never hear the end of.
     """
-    return telemetry is not None and hooks.enabled and not hooks.in_plugged_in_code()
+    return telemetry is not None and hooks.enabled and hooks.calls_are_captured and not hooks.in_plugged_in_code()
 
 
 def is_suppressed(operation: str) -> bool:

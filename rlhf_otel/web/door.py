@@ -290,4 +290,5 @@ def _send(feedback: Sequence[Feedback]) -> None:
     from rlhf_otel.feedback.api import send
 
     for one in feedback:
-        send(one)
+        if send(one) is None:
+            raise FeedbackError("feedback is switched off")

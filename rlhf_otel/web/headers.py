@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rlhf_otel import handles, hooks
+from rlhf_otel.app_context import context
 from rlhf_otel.keys import Key
 from rlhf_otel.records import Handle
 from rlhf_otel.token import mint
@@ -23,6 +25,7 @@ class _Headers:
         names: what may be rated with the token; everything where not given.
         ttl: how long it holds.
         key: its secret; by default that of this installation.
+        baggage: whether calls get the context that the request's `baggage` header has, for services behind a gateway.
     """
 
     def __init__(
@@ -33,9 +36,14 @@ class _Headers:
         names: Sequence[str] | None = None,
         ttl: float | str = "30d",
         key: Key | None = None,
+        baggage: bool = False,
     ) -> None:
         self.app = app
         self._rater, self._names, self._ttl, self._key = rater, names, ttl, key
+        self._baggage = baggage
+
+    def _context(self, header: str | None) -> contextlib.AbstractContextManager[Any]:
+        return context(baggage=header) if self._baggage and header else contextlib.nullcontext()
 
     def _added(self, seen: Sequence[Handle], request: Any, present: Iterable[str]) -> list[tuple[str, str]]:
         """The headers for the newest of the calls that were seen; none where there was none, or where one fails."""
@@ -70,7 +78,8 @@ class TraceHeaders(_Headers):
                 message = {**message, "headers": [*there, *((n.encode(), v.encode()) for n, v in added)]}
             await send(message)
 
-        with handles.watching() as seen:
+        sent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"baggage"), None)
+        with handles.watching() as seen, self._context(sent):
             await self.app(scope, receive, with_headers)
 
 
@@ -84,6 +93,6 @@ class TraceHeadersWSGI(_Headers):
             added = self._added(seen, environ, (name for name, _ in headers))
             return start_response(status, [*headers, *added], *rest)
 
-        with handles.watching() as seen:
+        with handles.watching() as seen, self._context(environ.get("HTTP_BAGGAGE")):
             answer: Iterable[bytes] = self.app(environ, with_headers)
         return answer

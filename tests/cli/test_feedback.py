@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -18,7 +20,7 @@ from rlhf_otel.export import setup
 from rlhf_otel.store import Store
 from rlhf_otel.testing import FakeCollector
 
-from .conftest import GOOD, LEFT, UNSEEN
+from .conftest import FAILED, GOOD, LEFT, UNSEEN, opinion
 
 RLHF_OTEL = (sys.executable, "-m", "rlhf_otel.cli.main")
 
@@ -255,3 +257,25 @@ def test_interactive_about_one_call(store):
     assert json.loads(ended.stdout) == [{"span_id": GOOD, "result": "dismissed"}]
     assert answered(store, "", UNSEEN).exit_code == 1
     assert answered(store, "", GOOD, "up").exit_code == 2
+
+
+def test_all_feedback_as_a_table_and_as_json(run, store):
+    """What counts now and what waits, each once; text that a spreadsheet would run stays text."""
+    with Store.open(store) as opened:
+        opened.add(feedback=[opinion("f6", name="why", kind="comment", comment='=cmd("x")')])
+    rows = list(csv.DictReader(io.StringIO(run("feedback", "--list", "csv", "--store", store).stdout)))
+    assert [row["id"] for row in rows] == ["f2", "f3", "f4", "f6", "f5"]
+    assert (rows[3]["comment"], rows[0]["value"], rows[0]["span_id"]) == ('\'=cmd("x")', "False", GOOD)
+    lines = run("feedback", "--list", "jsonl", "--store", store).stdout.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [row["id"] for row in rows]
+    assert json.loads(lines[3])["comment"] == '=cmd("x")'
+    assert json.loads(run("feedback", "--list", "json", "--store", store).stdout)[1]["value"] == 4
+    assert run("feedback", "--list", "csv", GOOD, "--store", store).exit_code == 2
+
+
+def test_calls_as_a_table(run, store):
+    """One row a call with its figures, its scores and its text."""
+    rows = list(csv.DictReader(io.StringIO(run("traces", "--csv", "--store", store).stdout)))
+    assert [row["span_id"] for row in rows] == [GOOD, FAILED, LEFT]
+    assert (rows[0]["output_tokens"], rows[0]["explicit_score"], rows[0]["session"]) == ("345", "0.375", "conv-42")
+    assert rows[0]["prompt_text"] == "How long does an egg take?"

@@ -34,6 +34,13 @@ CASES = {
     "inject_usage": ("on", True, False, False, ["sometimes"]),
     "metric_names": ("NEXT", "next", "current", "current", ["old"]),
     "feedback_labels": ("a, b,", ("a", "b"), ["c"], ("c",), []),
+    "capture_interactions": ("off", False, True, True, ["some"]),
+    "capture_feedback": ("off", False, True, True, ["some"]),
+    "capture_metrics": ("off", False, True, True, ["some"]),
+    "capture_errors": ("off", False, True, True, ["some"]),
+    "collect_context": ("off", False, True, True, ["some"]),
+    "environment": ("staging", "staging", "production", "production", []),
+    "app_version": ("1.2", "1.2", "2.0", "2.0", []),
     "signals": ("off", False, True, True, ["some"]),
     "detect_signals": ("no", False, True, True, ["some"]),
     "signal_scores": (

@@ -47,9 +47,9 @@ def test_every_public_name_is_there() -> None:
 def test_the_public_names_are_pinned() -> None:
     """A public name comes or goes only together with this list."""
     assert sorted(rlhf_otel.__all__) == [
-        "Drop", "Feedback", "Handle", "Interaction", "__version__", "add_processor", "capture", "context", "current",
-        "disable", "enable", "feedback", "flush", "handle", "instrument", "interactions", "last", "on", "shutdown",
-        "stats", "uninstrument",
+        "Drop", "Feedback", "Handle", "Interaction", "__version__", "add_processor", "baggage", "capture", "clear",
+        "collect_context", "context", "current", "disable", "enable", "feedback", "flush", "handle", "instrument",
+        "interactions", "last", "on", "shutdown", "stats", "uninstrument",
     ]  # fmt: skip
 
 

@@ -20,6 +20,8 @@ FLOORS = {
             "hooks",
             "config",
             "app_context",
+            "propagation",
+            "totals",
             "handles",
             "keys",
             "steps",

@@ -150,3 +150,16 @@ def test_in_front_of_an_application(client, call):
         assert client(port, "POST", body={"token": call.token(), "value": True})[0] == 202
         assert client(port, "GET", "/nowhere")[0] == 404
     assert began == [True]
+
+
+def test_the_context_of_another_service(serve, client):
+    """With `baggage=True` calls get the context that the request brings; without it nobody says who they are."""
+    with rlhf.context(session="conv-42", user="u1", tier="gold"):
+        sent = rlhf.baggage()
+    for options in ({"baggage": True}, {}):
+        with serve(**options) as port:
+            client(port, "GET", "/thread", **sent)
+    rlhf.flush(5)
+    newest, oldest = (call for call, _ in rlhf.interactions())
+    assert (oldest.session, oldest.user, dict(oldest.context)) == ("conv-42", "u1", {"tier": "gold"})
+    assert (newest.session, newest.user) == (None, None)
