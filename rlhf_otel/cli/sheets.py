@@ -21,8 +21,8 @@ CALLS = (
 )  # fmt: skip
 FEEDBACK = (
     "id", "time", "name", "kind", "value", "score", "label", "comment", "correction", "signal", "rater", "source",
-    "step", "range", "quote", "chosen", "rejected", "margin", "ranking", "metadata", "span_id", "trace_id", "response_id",
-    "message_id", "session", "turn",
+    "step", "range", "quote", "chosen", "rejected", "margin", "ranking", "metadata", "span_id", "trace_id",
+    "response_id", "message_id", "session", "turn",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

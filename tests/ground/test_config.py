@@ -39,6 +39,7 @@ CASES = {
     "capture_metrics": ("off", False, True, True, ["some"]),
     "capture_errors": ("off", False, True, True, ["some"]),
     "collect_context": ("off", False, True, True, ["some"]),
+    "unset_consent": ("TRAIN", "train", "eval", "eval", ["perhaps"]),
     "environment": ("staging", "staging", "production", "production", []),
     "app_version": ("1.2", "1.2", "2.0", "2.0", []),
     "signals": ("off", False, True, True, ["some"]),
