@@ -29,6 +29,7 @@ test: $(VENV)/.installed-dev lint collector-or-why-not
 test-all: test
 	RLHF_OTEL_TEST_SLOW=1 $(BIN)/python -m pytest -q -m slow
 	tests/matrix/run.sh middle
+	tests/matrix/run.sh libraries/oldest
 	tests/matrix/run.sh frameworks
 	tests/matrix/run.sh frameworks/openai2
 	$(MAKE) test-beside
@@ -49,6 +50,7 @@ test-matrix: $(VENV)/.installed-dev
 	tests/matrix/run.sh oldest
 	tests/matrix/run.sh middle
 	tests/matrix/run.sh libraries
+	tests/matrix/run.sh libraries/oldest
 	tests/matrix/run.sh frameworks
 	tests/matrix/run.sh frameworks/openai2
 

@@ -50,7 +50,7 @@ _DISTRIBUTIONS: Mapping[str, str] = {
 }
 """Package -> what it is called where it is installed, where more than dots and dashes differ."""
 
-_SINCE: Mapping[str, tuple[int, int]] = {"groq": (0, 4), "ollama": (0, 4)}
+_SINCE: Mapping[str, tuple[int, int]] = {"groq": (0, 4), "ollama": (0, 4), "huggingface_hub": (0, 27)}
 """Package -> the version that it is supported from, where that is not the first of its lowest major version."""
 
 _OTHER_NAMES: Mapping[str, str] = {"google_generativeai": "google.genai", "botocore": "(all services)"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from collections.abc import Callable
 from typing import Any
@@ -212,8 +213,11 @@ def openai_client(which: str, kind: str, http: Any) -> Any:
         cloud = importlib.import_module(f"openai.providers.{which}")
     except ImportError:
         pytest.skip(f"openai {openai.__version__} has no providers")
-    made = (cloud.bedrock(region="us-east-1", api_key="k", endpoint="mantle") if which == "bedrock"
-            else cloud.vertex(base_url="https://vertex.example/v1", token_provider=lambda: "t"))  # fmt: skip
+    if which == "vertex":
+        made = cloud.vertex(base_url="https://vertex.example/v1", token_provider=lambda: "t")
+    else:  # openai 2 knows one endpoint only, and no name for it
+        named = {"endpoint": "mantle"} if "endpoint" in inspect.signature(cloud.bedrock).parameters else {}
+        made = cloud.bedrock(region="us-east-1", api_key="k", **named)
     return plain(provider=made, **options)
 
 

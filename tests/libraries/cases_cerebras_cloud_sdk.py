@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+
 from cerebras.cloud import sdk
 
 from .case import Library
 from .openai_like import chat_cases
 
-OPTIONS = {"api_key": "k", "max_retries": 0, "warm_tcp_connection": False}
+OPTIONS = {"api_key": "k", "max_retries": 0}
+if (
+    "warm_tcp_connection" in inspect.signature(sdk.Cerebras).parameters
+):  # older versions open none before the first call
+    OPTIONS["warm_tcp_connection"] = False
 LIBRARY = Library(
     package="cerebras.cloud.sdk",
     clients={

@@ -2,9 +2,10 @@
 # Runs tests in an environment of their own: `oldest` and `middle` those of the instrumentation with other versions of
 # the client libraries and of OpenTelemetry, any other name those of the folder `tests/NAME` with what they need;
 # `beside/NAME` those of `tests/beside` with one other instrumentation, `frameworks/NAME` those of `tests/frameworks`
-# with other frameworks; `engines/NAME` the test of `tests/engines` for one model server that runs in the process.
+# with other frameworks; `libraries/oldest` those of the libraries with the oldest versions that know all that is tested;
+# `engines/NAME` the test of `tests/engines` for one model server that runs in the process.
 #
-#   tests/matrix/run.sh oldest|middle|libraries|frameworks|frameworks/openai2|train|beside/NAME|engines/NAME [pytest arguments...]
+#   tests/matrix/run.sh oldest|middle|libraries|libraries/oldest|frameworks|frameworks/openai2|train|beside/NAME|engines/NAME [pytest arguments...]
 #
 # The environment is made on the first run, under .venvs/, and again when its requirements change.
 # PYTHON names the interpreter to make it with.
@@ -14,7 +15,7 @@ name=${1:-}
 cd "$(dirname "$0")/../.."
 versions="tests/matrix/$name.txt"
 if [ -z "$name" ] || [ "$name" = tools ] || [ ! -f "$versions" ]; then
-    echo "usage: tests/matrix/run.sh oldest|middle|libraries|frameworks|frameworks/openai2|train|beside/NAME|engines/NAME [pytest arguments...]" >&2
+    echo "usage: tests/matrix/run.sh oldest|middle|libraries|libraries/oldest|frameworks|frameworks/openai2|train|beside/NAME|engines/NAME [pytest arguments...]" >&2
     exit 2
 fi
 shift

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel.instrumentation import parts
+from rlhf_otel.instrumentation.bodies import readable
 from rlhf_otel.instrumentation.providers.cohere_shared import given, read_finish, read_parameters, read_usage
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class ChatV1:
     def response(self, call: Call, result: Any) -> None:
         """Reads the answer and the usage."""
         call.response_id = result.response_id or result.generation_id
-        read_usage(call, result.meta)
+        read_usage(call, readable(result.meta))  # old versions leave it a dict
         read_finish(call, result.finish_reason)
         made = [parts.text(result.text)] if result.text else []
         made += [parts.tool_call(None, tool.name, tool.parameters) for tool in result.tool_calls or ()]
