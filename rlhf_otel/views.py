@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -62,7 +61,10 @@ def interaction_json(i: Interaction, feedback: Sequence[Feedback] = ()) -> dict[
         "messages": list(i.input or ()),
         "output": list(i.output or ()),
         "tools": list(i.tools or ()),
-        "steps": [dataclasses.asdict(step) for step in steps_of(i)],
+        "steps": [
+            {"index": step.index, "kind": step.kind, "content": step.content, "time_ns": step.time_ns}
+            for step in steps_of(i)
+        ],
         "prompt_text": prompt_text(i),
         "response_text": response_text(i),
         "feedback": [feedback_json(f) for f in feedback],

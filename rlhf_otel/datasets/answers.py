@@ -13,6 +13,7 @@ from rlhf_otel.datasets import chat
 from rlhf_otel.datasets.chat import ChatMessage, UnusableError
 from rlhf_otel.datasets.recipe import Recipe
 from rlhf_otel.records import Feedback, Interaction
+from rlhf_otel.steps import steps_of
 
 _TUPLES: Final = ("scale", "range", "ranking")
 _STOPPED: Final = ("abandoned", "cancelled", "error")
@@ -90,7 +91,7 @@ def answers_of(
     check_complete(interaction, recipe)
     messages = chat.answers(interaction, reasoning=recipe.kept_reasoning)
     about = about_call(interaction)
-    steps = [chat.steps(one, recipe.kept_reasoning) for one in interaction.output or () if recipe.format == "prm"]
+    steps = [step.content for step in steps_of(interaction)] if recipe.format == "prm" else []
     made = [
         Answer(
             span_id=interaction.span_id,
@@ -101,7 +102,7 @@ def answers_of(
             prompt=prompt.digest,
             message=message,
             about=about,
-            steps=steps[choice] if steps else (),
+            steps=steps if not choice else (),
             opinions=[f for f in opinions if len(messages) == 1 or f.metadata.get("choice") == choice],
         )
         for choice, message in enumerate(messages)

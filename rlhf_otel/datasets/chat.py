@@ -59,21 +59,6 @@ def answers(interaction: Interaction, *, reasoning: bool = False) -> list[ChatMe
     return made
 
 
-def steps(message: Message, reasoning: bool) -> list[str]:
-    """An answer step by step: its parts where it has several, else its paragraphs, else its lines.
-
-    Raises:
-        UnusableError: as for `chat_messages`.
-    """
-    pieces = []
-    for part in message.get("parts", ()):
-        made = _messages_of("assistant", [part], reasoning)
-        pieces += [text for piece in made if (text := piece.get("reasoning") or plain_text(piece).strip("\n"))]
-    if len(pieces) != 1:
-        return pieces
-    return pieces[0].split("\n\n" if "\n\n" in pieces[0] else "\n")
-
-
 def chat_messages(messages: Iterable[Message], *, reasoning: bool = False) -> list[ChatMessage]:
     """`messages` in the plain form; the answers of tools become messages of their own.
 

@@ -28,6 +28,10 @@ _TEXTS: Final = (
 )  # fmt: skip
 _NUMBERS: Final = ("duration_s", "ttft_s", "tokens_per_second", "explicit_score", "implicit_score")
 _COUNTS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+_TOLD: Final = (
+    "messages", "system", "output", "tools", "context", "feedback", "attributes", "error_message", "session", "user",
+)  # fmt: skip
+"""What somebody said, once; other keys repeat it, or are no words."""
 _JSON: Final = ("system", "messages", "output", "tools", "context", "feedback")
 COLUMNS: Final = (*_TEXTS, *_NUMBERS, *_COUNTS, *_JSON)
 """What tables have; the keys are those of `traces --json`."""
@@ -45,9 +49,9 @@ def rows(records: Iterable[Rated], recipe: Recipe, funnel: Funnel, gates: Sequen
             funnel.dropped(CALLS, refusal)
             continue
         row = views.interaction_json(interaction, feedback)
-        texts = [codec.dumps(row[name]) for name in ("messages", "system", "output", "feedback")]
+        told = json_line([row[name] for name in _TOLD])
         for gate in gates:
-            gate.see(Sample(number=number, texts=texts))
+            gate.see(Sample(number=number, texts=[told.replace("\\n", "\n") if recipe.benchmarks else told]))
         found = next((gate.name for gate in gates if gate.hits[-1:] == [number]), None)
         number += 1
         if found in recipe.drop:

@@ -7,8 +7,10 @@ import json
 
 import pytest
 
+from rlhf_otel import semconv
 from rlhf_otel.datasets import Recipe, RecipeError
 from rlhf_otel.datasets.formats import rows_as_messages
+from rlhf_otel.steps import encoded
 from tests.datasets.conftest import text
 
 TOOL = {"type": "function", "name": "weather", "description": "Looks.", "parameters": {"type": "object"}}
@@ -157,28 +159,29 @@ def test_corrections_and_top_ratings_are_imitated(sessions):
 
 
 def test_steps_have_exact_boundaries(sessions):
-    """A step is a paragraph, up to the last with a verdict; joined again they are the text."""
-    answer = "First, 2+2=4.\n\nSo 4*3=12.\n\nThus 13."
-    span = sessions.call("Q", answer)
-    for step, right in enumerate((True, True, False)):
+    """The steps of an answer, up to the last with a verdict: paragraphs of reasoning, calls of tools, what was said."""
+    thought = {"type": "reasoning", "content": "First, 2+2=4.\n\nSo 4*3=12."}
+    span = sessions.call(
+        "Q", [{"role": "assistant", "parts": [thought, CALL, {"type": "text", "content": "Thus 13."}]}]
+    )
+    for step, right in enumerate((True, True, True, False)):
         sessions.say(span, right, step=step)
-    (row,) = sessions.export(format="prm").rows
-    assert row == {
-        "prompt": "Q",
-        "completions": ["First, 2+2=4.", "So 4*3=12.", "Thus 13."],
-        "labels": [True, True, False],
-    }
-    assert "\n\n".join(row["completions"]) == answer
+    assert sessions.export(format="prm").rows == [
+        {
+            "prompt": "Q",
+            "completions": ["First, 2+2=4.", "So 4*3=12.", 'weather({"city":"Paris"})', "Thus 13."],
+            "labels": [True, True, True, False],
+        }
+    ]
 
 
-def test_parts_of_an_answer_are_steps(sessions):
-    """Where the answer came in several parts those are the steps; unjudged ones end the row, or are right if asked."""
-    parts = [{"type": "text", "content": word} for word in ("one\n\nstill one", "two", "three")]
-    span = sessions.call("Q", [{"role": "assistant", "parts": parts}])
+def test_steps_that_the_application_declared(sessions):
+    """Declared steps are the steps; those without a verdict end the row, or are right if that is asked for."""
+    span = sessions.call("Q", "one two three", attributes={semconv.STEPS: encoded(["one", "two", "three"])})
     sessions.say(span, False, step=2)
     assert sessions.export(format="prm").dropped == {"its first step has no clear verdict": 1}
     (row,) = sessions.export(format="prm", unrated_steps="right").rows
-    assert (row["completions"], row["labels"]) == (["one\n\nstill one", "two", "three"], [True, True, False])
+    assert (row["completions"], row["labels"]) == (["one", "two", "three"], [True, True, False])
 
 
 def test_a_verdict_on_a_step_that_is_not_there(sessions):

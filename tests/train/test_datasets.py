@@ -26,6 +26,8 @@ from trl import (
     SFTTrainer,
 )
 
+from rlhf_otel import semconv
+from rlhf_otel.steps import encoded
 from tests.datasets.conftest import Sessions, text
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -79,7 +81,8 @@ def sessions(folder):
             answer = {"type": "tool_call_response", "id": "c1", "response": {"value": 3}}
             asked += [{"role": "assistant", "parts": [call]}, {"role": "tool", "parts": [answer]}]
             fields["tools"] = [{"type": "function", "name": name, "description": name, "parameters": TOOLS[name]}]
-        good, bad = (made.call(asked, f"{word} {number}\n\nand more", **fields) for word in ("yes", "no"))
+        fields["attributes"] = {semconv.STEPS: encoded(["first", "then"])}
+        good, bad = (made.call(asked, f"{word} {number}", **fields) for word in ("yes", "no"))
         made.prefer(good, bad, margin=float(number))
         for span, value in ((good, True), (bad, False)):
             made.say(span, value)
@@ -138,7 +141,9 @@ def test_a_trainer_takes_the_rows_for_a_step(sessions, folder, tokenizer, format
         output_dir=str(folder / "out"), max_steps=1, per_device_train_batch_size=4, use_cpu=True, bf16=False,
         gradient_checkpointing=False, report_to="none", logging_steps=1, max_length=1024, save_strategy="no",
     )  # fmt: skip
-    trainer = trainer_class(model=kind(config), args=arguments, train_dataset=rows, processing_class=tokenizer)
+    kind(config).save_pretrained(folder / "model")  # the trainers read it once more, as what to compare with
+    model = kind.from_pretrained(folder / "model")
+    trainer = trainer_class(model=model, args=arguments, train_dataset=rows, processing_class=tokenizer)
     result = trainer.train()
     assert trainer.state.global_step == 1
     assert result.training_loss == result.training_loss and result.training_loss < float("inf")

@@ -54,7 +54,7 @@ class Benchmark:
 
     def see(self, sample: Sample) -> None:
         """Looks at every text of a row."""
-        if any(self._is_known(text) for text in sample.texts):
+        if self._from and any(self._is_known(text) for text in sample.texts):
             self.hits.append(sample.number)
 
     def _is_known(self, text: str) -> bool:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
+from importlib import import_module
 from typing import Final
 
 from rlhf_otel.datasets.gates.finding import FAILED, PASSED, Finding, Sample, rows
 from rlhf_otel.redact import Redactor
 
 _PLACEHOLDER: Final = re.compile(r"\[REDACTED:([a-z-]+)\]")
+_LIKE_A_CARD: Final = re.compile(r"\d{4}[ -]?\d{4}")
+_LIKE_AN_ACCOUNT: Final = re.compile(r"[A-Z]{2}\d{2}[ A-Z0-9]")
+"""What is in every one as people write them, and in few texts: a quick look before the slow one."""
 _DIGITS: Final = re.compile(r"(?<![\w.-])(?:\d[ -]?){14,15}\d(?![\w-])")
 _CARD: Final = re.compile(r"4\d{15}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}")
 _IBAN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
@@ -21,6 +26,8 @@ class Secrets:
     name = "secrets"
 
     def __init__(self) -> None:
+        with contextlib.suppress(ImportError):
+            import_module("pydantic_core")  # what the redactor searches with where it is loaded: far faster
         self._redactor = Redactor()
         self._kinds: Counter[str] = Counter()
         self.hits: list[int] = []
@@ -38,8 +45,11 @@ class Secrets:
         found = _PLACEHOLDER.findall(clean) if clean != text else []
         before = _PLACEHOLDER.findall(text) if found else []
         found = list((Counter(found) - Counter(before)).elements())
-        found += ["card-number" for match in _DIGITS.finditer(text) if _is_card(match[0])]
-        return found + ["bank-account" for match in _IBAN.finditer(text) if _is_account(match[0])]
+        if _LIKE_A_CARD.search(text):
+            found += ["card-number" for match in _DIGITS.finditer(text) if _is_card(match[0])]
+        if _LIKE_AN_ACCOUNT.search(text):
+            found += ["bank-account" for match in _IBAN.finditer(text) if _is_account(match[0])]
+        return found
 
     def finding(self) -> Finding:
         """How many rows, and of which kinds."""
