@@ -69,6 +69,7 @@ def _options(config: Config, host: str, *, port: int, grpc_port: int, no_grpc: b
         waiting_bytes=config.server_waiting_bytes,
         inbox_bytes=config.server_inbox_bytes,
         patience_s=config.server_patience,
+        redact=config.redact,
     )
 
 

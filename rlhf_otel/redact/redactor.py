@@ -59,6 +59,10 @@ class Redactor:
         changes = self._changes(feedback, _FEEDBACK_FIELDS)
         return dataclasses.replace(feedback, **changes) if changes else feedback
 
+    def value(self, value: Any) -> Any:
+        """`value`, which may be of any kind, without secrets in any text of it."""
+        return self._clean(value, 0)
+
     def text(self, text: str) -> str:
         """`text` with a placeholder such as `[REDACTED:openai-key]` in place of each secret."""
         if len(text) < self._shortest and "@" not in text:

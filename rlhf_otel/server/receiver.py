@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 from rlhf_otel.server.answers import LATER, Refusal, Taken
+from rlhf_otel.server.cleaning import Clean
 from rlhf_otel.server.requests import Body, Request, read
 from rlhf_otel.server.room import Lease, Room
 from rlhf_otel.server.signals import Signal
@@ -25,13 +26,15 @@ class Receiver:
         writer: what writes them.
         max_bytes: a larger body is refused, compressed or not.
         room: how many bytes may be under way at once.
+        clean: takes secrets out of requests.
     """
 
-    def __init__(self, writer: Writer, max_bytes: int, room: Room) -> None:
+    def __init__(self, writer: Writer, max_bytes: int, room: Room, clean: Clean) -> None:
         self.max_bytes = max_bytes
         self.writer = writer
         self.stopping = False
         self._room = room
+        self._clean = clean
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="rlhf-otel-read")
 
     @contextmanager
@@ -57,10 +60,10 @@ class Receiver:
             Refusal: it is not, and nothing of it.
         """
         if len(body.raw) <= SMALL and body.encoding == "identity" and not body.is_json:
-            request = read(signal, body, self.max_bytes, lease.claim)
+            request = self._read(signal, body, lease)
         else:
             loop = asyncio.get_running_loop()
-            request = await loop.run_in_executor(self._readers, read, signal, body, self.max_bytes, lease.claim)
+            request = await loop.run_in_executor(self._readers, self._read, signal, body, lease)
         if request.kept:
             await self._written(request)
         return Taken(request.rejected, request.message)
@@ -77,6 +80,9 @@ class Receiver:
         """Writes what waits and closes the store."""
         self._readers.shutdown(wait=True)
         self.writer.close()
+
+    def _read(self, signal: Signal, body: Body, lease: Lease) -> Request:
+        return read(signal, body, self.max_bytes, lease.claim, self._clean)
 
     async def _written(self, request: Request) -> None:
         loop = asyncio.get_running_loop()

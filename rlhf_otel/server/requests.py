@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped, 
 
 from rlhf_otel.server.answers import BAD_DATA, Refusal
 from rlhf_otel.server.bodies import Claim, Encoding, inflate
+from rlhf_otel.server.cleaning import Clean
 from rlhf_otel.server.salvage import framed, without_broken
 from rlhf_otel.server.signals import Signal
 from rlhf_otel.store.inbox import SignalName
@@ -49,7 +50,7 @@ class Request:
     message: str
 
 
-def read(signal: Signal, body: Body, limit: int, claim: Claim) -> Request:
+def read(signal: Signal, body: Body, limit: int, claim: Claim, clean: Clean) -> Request:
     """Reads a body.
 
     Args:
@@ -57,6 +58,7 @@ def read(signal: Signal, body: Body, limit: int, claim: Claim) -> Request:
         body: as it came.
         limit: how many bytes there may be once it is decompressed.
         claim: asks for the memory.
+        clean: takes secrets out of it.
 
     Raises:
         Refusal: it cannot be read, or is too large.
@@ -65,9 +67,10 @@ def read(signal: Signal, body: Body, limit: int, claim: Claim) -> Request:
     broken = 0
     if body.is_json:
         parsed = _from_json(signal, raw)
-        raw = parsed.SerializeToString()
     else:
         parsed, raw, broken = _from_protobuf(signal, raw)
+    if clean(signal.name, parsed) or body.is_json:
+        raw = parsed.SerializeToString()
     count, rejected, message = look_through(signal.name, parsed)
     if broken:
         message = "; ".join(filter(None, (f"{broken} items are no valid protobuf", message)))

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from rlhf_otel.redact import Redactor
 from rlhf_otel.server.app import Application
+from rlhf_otel.server.cleaning import cleaner, nothing_to_clean
 from rlhf_otel.server.connection import Connection
 from rlhf_otel.server.guard import Guard
 from rlhf_otel.server.receiver import Receiver
@@ -63,6 +65,7 @@ class Options:
         waiting_bytes: how much may be under way at once.
         inbox_bytes: how much may be in the store without having been taken apart.
         patience_s: how long a client may take to send a head, or to begin with a body.
+        redact: whether secrets are taken out of what other emitters send.
         routes: what is served beside OTLP.
     """
 
@@ -75,6 +78,7 @@ class Options:
     waiting_bytes: int
     inbox_bytes: int
     patience_s: float
+    redact: bool = True
     routes: Sequence[BaseRoute] = ()
 
 
@@ -89,7 +93,9 @@ def serve(store: Store, options: Options, ready: Callable[[Place], None]) -> Non
     Raises:
         TakenError: it cannot listen where it should.
     """
-    receiver = Receiver(Writer(store, options.inbox_bytes), options.max_bytes, Room(options.waiting_bytes))
+    writer, room = Writer(store, options.inbox_bytes), Room(options.waiting_bytes)
+    clean = cleaner(Redactor()) if options.redact else nothing_to_clean
+    receiver = Receiver(writer, options.max_bytes, room, clean)
     try:
         asyncio.run(_serve(receiver, options, ready))
     finally:
