@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,10 @@ def command(host: str, insecure: bool, as_json: bool, store: str | None, **ports
     if missing:
         raise Problem(f"{', '.join(missing)} is missing; serve needs the extra: pip install 'rlhf-otel[server]'")
     config = load({"store": store})
+    if not re.fullmatch(r"[\x21-\x7e]*", config.server_token or ""):
+        raise click.UsageError(
+            "RLHF_OTEL_SERVER_TOKEN has a character that a header cannot carry; use letters and digits"
+        )
     from rlhf_otel.server.guard import is_loopback
 
     if not is_loopback(host) and not config.server_token and not insecure:

@@ -25,7 +25,7 @@ Done = Callable[["Refusal | None"], None]
 
 MOST_BYTES = 16 << 20
 """How much goes into one transaction: what must be written again if it fails."""
-AT_ONCE_BYTES = 32_768
+AT_ONCE_BYTES = 8_192
 """How much is taken apart before it is acknowledged: a few milliseconds' worth."""
 QUIET_S, QUIET_WITH_CLIENTS_S = 0.02, 1.0
 """After so long without a request the rush is over; who is in the middle of one is waited for somewhat longer."""

@@ -107,6 +107,14 @@ def test_others_are_let_in_only_with_a_token(host: str, monkeypatch: pytest.Monk
     assert (result.exit_code, "RLHF_OTEL_SERVER_TOKEN" in result.output) == (2, True)
 
 
+@pytest.mark.parametrize("token", ["two words", "tüken", "line\nbreak"])
+def test_a_token_that_no_header_can_carry_is_refused(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No client could ever send it; it is not printed."""
+    monkeypatch.setenv("RLHF_OTEL_SERVER_TOKEN", token)
+    result = said()
+    assert (result.exit_code, "a header cannot carry" in result.output, token in result.output) == (2, True, False)
+
+
 @pytest.mark.parametrize("environ", [{}, {"RLHF_OTEL_SERVER_TOKEN": "secret"}], ids=["insecure", "token"])
 def test_it_can_listen_beyond_this_machine(path: Path, environ: dict[str, str]) -> None:
     """And is reached by its address."""
