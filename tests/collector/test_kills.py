@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
+from contextlib import suppress
+from http.client import HTTPException
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from rlhf_otel.store import Store
+from tests.conformance.messages import logs, span, traces
 
 pytestmark = pytest.mark.real_collector
 KILLS = int(os.environ.get("RLHF_OTEL_TEST_KILLS", "5"))
@@ -49,6 +53,58 @@ def test_every_interaction_is_there_once_after_many_kills(make_collector, served
         time.sleep(0.3)
     assert counts == (spans, rated)
     print(f"{KILLS} kills, {protocol}: {len(spans)} calls and {len(rated)} feedback events, each there once")
+
+
+class Sender:
+    """Sends calls and feedback from several threads, each again and again until it is answered with 200."""
+
+    def __init__(self, collector, threads):
+        self.calls, self.feedback = [], []  # what was acknowledged
+        self._collector, self._ended = collector, threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self):
+        """Ends once what is being sent has been acknowledged."""
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self):
+        while not self._ended.is_set():
+            call = span(gen_ai__input__messages="x" * 2000)
+            event = logs(1, call.trace_id, call.span_id)
+            self._send("/v1/traces", traces(call))
+            self.calls.append(call.span_id.hex())
+            self._send("/v1/logs", event)
+            attributes = event.resource_logs[0].scope_logs[0].log_records[0].attributes
+            self.feedback.append(next(a.value.string_value for a in attributes if a.key == "rlhf.feedback.id"))
+            time.sleep(0.01)
+
+    def _send(self, path, request):
+        body = request.SerializeToString()
+        while True:
+            with suppress(OSError, HTTPException):
+                if self._collector.post(path, body)[0] == 200:
+                    return
+            time.sleep(0.05)
+
+
+@pytest.mark.timeout(max(180, 30 * KILLS))
+def test_what_was_acknowledged_is_delivered_after_many_kills(make_collector, served):
+    """SIGKILL at random moments under load: each acknowledged call and feedback is in the store, once, and joined."""
+    collector = make_collector(**served.behind).start()
+    sender = Sender(collector, 4)
+    kill_it_again_and_again(collector, served, KILLS)
+    sender.finish()
+    expected = sorted(sender.calls), sorted(sender.feedback)
+    until = time.monotonic() + PATIENCE
+    while (found := in_store(served.store)) != expected and time.monotonic() < until:
+        time.sleep(0.3)
+    print(f"{KILLS} kills: {len(expected[0])} calls and {len(expected[1])} feedback events were acknowledged")
+    print(f"missing: {len({*expected[0]} - {*found[0]})} and {len({*expected[1]} - {*found[1]})}")
+    assert found == expected
 
 
 def in_store(path):
