@@ -35,10 +35,12 @@ mkdir -p build
 # A build that was cut short must not be taken for one that is done.
 rm -f build/made-from "$made"
 sed "s|^  output_path:.*|  output_path: $PWD/build/source|" "$manifest" > build/builder.yaml
-if ! {
+build() {
     GOBIN="$PWD/build/bin" "$go" install "go.opentelemetry.io/collector/cmd/builder@v$release" &&
         PATH="$(dirname "$(command -v "$go")"):$PATH" build/bin/builder --config build/builder.yaml
-} > build/log 2>&1; then
+}
+# Once more where it fails: most of what can go wrong is the network.
+if ! build > build/log 2>&1 && ! build > build/log 2>&1; then
     tail -20 build/log >&2
     echo "the collector could not be built; all that was said is in $PWD/build/log" >&2
     exit 1
