@@ -17,7 +17,7 @@ from rlhf_otel.datasets.gates.size import size_finding
 from rlhf_otel.datasets.making import examined
 from rlhf_otel.datasets.recipe import Recipe, RecipeError
 from rlhf_otel.datasets.rows import Progress, Rows
-from rlhf_otel.datasets.shelf import Shelf
+from rlhf_otel.datasets.shelf import opened_shelf
 from rlhf_otel.datasets.writing import LINEAGE
 
 SPLITS: Final = ("train", "test")
@@ -38,7 +38,7 @@ def audit(path: Path, recipe: Recipe, progress: Progress) -> list[Finding]:
     """
     files = {split: path / f"{split}.jsonl" for split in SPLITS} if path.is_dir() else {"train": path}
     lineage = _lineage(path / LINEAGE) if path.is_dir() else {}
-    with Shelf() as shelf:
+    with opened_shelf() as shelf:
         for split, file in files.items():
             for number, (line, row) in enumerate(_rows(file)):
                 shelf.db.execute(_ADD, _draft(split, number, row, lineage.get((split, number), {}), line))

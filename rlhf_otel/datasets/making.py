@@ -24,7 +24,7 @@ from rlhf_otel.datasets.gather import CALLS, FEEDBACK, Gatherer, Rated
 from rlhf_otel.datasets.recipe import Recipe
 from rlhf_otel.datasets.rows import EVERY, Progress, Rows
 from rlhf_otel.datasets.rules.pairing import rater_of
-from rlhf_otel.datasets.shelf import Shelf
+from rlhf_otel.datasets.shelf import Shelf, opened_shelf
 from rlhf_otel.datasets.single import ANSWERS
 from rlhf_otel.datasets.votes import by_pair
 
@@ -144,7 +144,7 @@ def _rows(
 ) -> Outcome:
     """Rows to train on: gathered, judged, and seen by the gates."""
     funnel = Funnel(CALLS, FEEDBACK, PAIRS if recipe.is_paired else ANSWERS, drafts.ROWS)
-    with Shelf() as shelf:
+    with opened_shelf() as shelf:
         gatherer = Gatherer(shelf, recipe, funnel)
         for interaction, feedback in records:
             gatherer.add(interaction, feedback)

@@ -6,6 +6,7 @@ read again by prompt. The file is nobody's but ours and goes with the process.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import tempfile
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 from rlhf_otel.datasets.answers import Answer, Prompt, pack_feedback, unpack_feedback
 from rlhf_otel.datasets.votes import Vote
+from rlhf_otel.datasets.writing import WriteError
 from rlhf_otel.records import Feedback
 
 _TABLES: Final = """
@@ -165,6 +167,23 @@ class Shelf:
     def _walk(self, query: str, given: Any = ()) -> Iterator[Any]:
         """The rows of a query on a cursor of their own, so that others can be asked meanwhile."""
         yield from self.db.cursor().execute(query, given)
+
+
+@contextlib.contextmanager
+def opened_shelf() -> Iterator[Shelf]:
+    """A shelf for the block.
+
+    Raises:
+        WriteError: its file cannot be written, as on a full disk.
+    """
+    try:
+        with Shelf() as shelf:
+            yield shelf
+    except sqlite3.Error as error:
+        where = tempfile.gettempdir()
+        raise WriteError(
+            f"a temporary file in {where} cannot be written ({error}); TMPDIR names another place"
+        ) from error
 
 
 def _answer(row: Any) -> tuple[int, Answer]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rlhf_otel.cli.recipe_options import read
-from rlhf_otel.datasets import GateError, Recipe, WriteError, make_dataset, writing
+from rlhf_otel.datasets import GateError, Recipe, WriteError, make_dataset, shelf, writing
 from rlhf_otel.store import Store
 
 FILES = {"README.md", "lineage.jsonl", "manifest.json", "train.jsonl"}
@@ -94,6 +94,16 @@ def test_nothing_is_left_of_a_write_that_fails(pairs, tmp_path, monkeypatch, fau
             make_dataset(read(store, recipe), recipe, made.path, replace=True)
     assert contents(made.path) == before
     assert {path.name for path in tmp_path.iterdir()} == {"store-1.db", "dataset-1"}
+
+
+def test_no_room_for_the_temporary_file(pairs, tmp_path, monkeypatch):
+    """A full disk while the rows are still being judged is said, and nothing is written."""
+    monkeypatch.setattr(shelf, "_TABLES", f"{shelf._TABLES}PRAGMA max_page_count = 25;")
+    for number in range(40):
+        pairs.say(pairs.call(f"More {number}", "words " * 500), True)
+    with pytest.raises(WriteError, match="database or disk is full"):
+        pairs.export(format="kto")
+    assert {path.name for path in tmp_path.iterdir()} == {"store-1.db"}
 
 
 def test_a_gate_that_fails_leaves_nothing_behind(sessions, tmp_path):

@@ -138,7 +138,9 @@ def test_the_make_targets_of_the_readme_exist() -> None:
             assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md", "docs/feedback.md", "docs/servers.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/python.md", "docs/datasets.md", "docs/feedback.md", "docs/servers.md"]
+)
 def test_the_python_of_the_documentation_runs(page: str, provider: FakeLLM) -> None:
     """The Python blocks of a page run one after the other, with recording on and our faults raised."""
     start = "import rlhf_otel as rlhf, rlhf_otel.hooks as hooks\nrlhf.instrument()\nhooks.strict = True\n"
