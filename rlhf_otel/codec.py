@@ -14,7 +14,7 @@ from types import FunctionType, MethodType
 from typing import Any, cast
 
 from rlhf_otel import semconv as s
-from rlhf_otel.records import Feedback, FeedbackKind, Interaction, Message, Part
+from rlhf_otel.records import Feedback, FeedbackKind, Interaction, InteractionDraft, Message, Part, frozen
 
 Attributes = dict[str, Any]
 
@@ -168,7 +168,7 @@ def interaction_from_attributes(attributes: Mapping[str, Any], **envelope: Any) 
     fields["finish_reasons"] = tuple(rest.pop(s.RESPONSE_FINISH_REASONS, ()))
     fields["retries"] = rest.pop(s.HTTP_RESEND_COUNT, 0)
     fields["context"] = {k.removeprefix(s.CONTEXT): rest.pop(k) for k in tuple(rest) if k.startswith(s.CONTEXT)}
-    return Interaction(**{**fields, "attributes": rest, **envelope})
+    return frozen(InteractionDraft(**{**fields, "attributes": rest, **envelope}))
 
 
 def is_interaction(attributes: Mapping[str, Any]) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlhf_otel.store.dialects.events import content_of, filled
 from rlhf_otel.store.encoding import column_id, text_hash
-from rlhf_otel.store.messages import Reader, Writer
+from rlhf_otel.store.messages import FIELDS, Reader, Writer
 from rlhf_otel.store.rows import (
     RESPONSE,
     SESSION,
@@ -19,10 +19,11 @@ from rlhf_otel.store.rows import (
     point_row,
     span_row,
 )
-from rlhf_otel.store.sql import query
+from rlhf_otel.store.sql import in_chunks, query
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
     from rlhf_otel.records import Feedback, Interaction, LogRecord, MetricPoint, SpanRecord
 
@@ -50,38 +51,56 @@ class Decoded:
     message: str = ""
 
 
+_Identity = tuple[Any, ...]  # trace and span, as the columns hold them
+
+
 class Adding:
     """Adds records within one transaction; what is there already stays as it is."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, later: bool = False) -> None:
+        """With `later`, what is added is deflated when there is time."""
         self._connection = connection
-        self._writer = Writer(connection)
+        self._writer = Writer(connection, later=later)
         self._reader = Reader(connection)
-        self._to_fill: set[tuple[bytes | str, bytes | str]] = set()
+        self._to_fill: set[_Identity] = set()
 
-    def add(self, decoded: Decoded) -> None:
-        """Everything in `decoded`."""
-        for interaction in decoded.interactions:
-            self._add_interaction(interaction)
-        for feedback in decoded.feedback:
-            self._add_feedback(feedback)
-        for span in decoded.spans:
-            self._connection.execute(query("span_add"), span_row(span, self._writer))
-        for log in decoded.logs:
-            self._add_log(log)
-        for point in decoded.points:
-            self._connection.execute(query("point_add"), point_row(point, self._writer))
+    def add(self, batch: Iterable[Decoded]) -> None:
+        """Everything in `batch`."""
+        batch = list(batch)
+        self._add_interactions([interaction for decoded in batch for interaction in decoded.interactions])
+        for decoded in batch:
+            for feedback in decoded.feedback:
+                self._add_feedback(feedback)
+            for span in decoded.spans:
+                self._connection.execute(query("span_add"), span_row(span, self._writer))
+            for log in decoded.logs:
+                self._add_log(log)
+            for point in decoded.points:
+                self._connection.execute(query("point_add"), point_row(point, self._writer))
+        self._writer.flush()
         for trace_id, span_id in self._to_fill:
             self._fill(trace_id, span_id)
-        self._to_fill.clear()
+        self._writer.flush()
 
-    def _add_interaction(self, interaction: Interaction) -> None:
+    def _add_interactions(self, interactions: list[Interaction]) -> None:
         """Looks first, so that a call that comes again leaves no content behind."""
-        identity = {"trace_id": column_id(interaction.trace_id), "span_id": column_id(interaction.span_id)}
-        if self._connection.execute(query("interaction_exists"), identity).fetchone() is None:
-            self._connection.execute(query("interaction_add"), interaction_row(interaction, self._writer))
-            if interaction.input is None or interaction.output is None:
-                self._to_fill.add((identity["trace_id"], identity["span_id"]))
+        identities = [(column_id(each.trace_id), column_id(each.span_id)) for each in interactions]
+        present = self._present(identities)
+        new: list[Interaction] = []
+        for identity, interaction in zip(identities, interactions, strict=True):
+            if identity not in present:
+                present.add(identity)
+                new.append(interaction)
+                if interaction.input is None or interaction.output is None:
+                    self._to_fill.add(identity)
+        self._writer.prepare(new)
+        rows = [interaction_row(interaction, self._writer) for interaction in new]
+        self._connection.executemany(query("interaction_add"), rows)
+
+    def _present(self, identities: list[_Identity]) -> set[_Identity]:
+        """Those of `identities` that are in the store, and maybe others that share a span id with them."""
+        spans = list({span for _, span in identities})
+        return {tuple(row) for row in in_chunks(self._connection, query("interactions_present"), spans)}
 
     def _add_log(self, log: LogRecord) -> None:
         content = content_of(log)
@@ -98,7 +117,7 @@ class Adding:
             told = [self._reader.unpack(event["content"]) for event in events]
             content = filled(self._reader.unpack(row["content"]), told)
             if content is not None:
-                packed = self._writer.pack(content)
+                packed = self._writer.pack([content[field] for field in FIELDS])
                 self._connection.execute(query("interaction_fill"), {"id": row["id"], "content": packed})
 
     def _add_feedback(self, feedback: Feedback) -> None:

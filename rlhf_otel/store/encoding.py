@@ -20,6 +20,7 @@ from rlhf_otel.store.errors import DamagedError
 _TAG = "\x00"  # the one key of an object that stands for what JSON has no word for
 _TAG_IN_JSON = b'{"\\u0000":'
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_quoted: Callable[[str], str] = json.encoder.encode_basestring
 _MAX_DEPTH = 200
 TOO_DEEP = "[nested too deeply to be stored]"
 _PLAIN, _DEFLATED, _DEFLATED_AFTER = b"\x00", b"\x01", b"\x02"
@@ -31,7 +32,20 @@ def encode(value: Any) -> bytes:
 
     Objects that are neither JSON nor tuples, bytes or mappings become their `str`.
     """
-    return _JSON.encode(_plain(value, 0)).encode("utf-8", "surrogatepass")
+    text = _text_parts(value) if type(value) is list else None
+    if text is None:
+        text = _JSON.encode(_plain(value, 0))
+    return text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass")
+
+
+def _text_parts(value: list[Any]) -> str | None:
+    """The JSON of what most messages are, a single text; None of all else."""
+    if len(value) != 1 or type(part := value[0]) is not dict or len(part) != 2:
+        return None
+    (first, kind), (second, text) = part.items()
+    if first != "type" or kind != "text" or type(kind) is not str or second != "content" or type(text) is not str:
+        return None
+    return f'[{{"type":"text","content":{_quoted(text)}}}]'
 
 
 def decode(raw: bytes) -> Any:
@@ -52,6 +66,18 @@ def deflate(raw: bytes, before: bytes = b"") -> bytes:
     if len(small) >= len(raw):
         return _PLAIN + raw
     return (_DEFLATED_AFTER if before else _DEFLATED) + small
+
+
+def undeflated(raw: bytes) -> bytes:
+    """`raw` as it lies in the store where there was no time to deflate it."""
+    return _PLAIN + raw
+
+
+def deflate_small(raw: bytes) -> bytes:
+    """The same as `deflate` for bodies of a few hundred bytes, in a fraction of its time: it looks back less far."""
+    compressor = _small_compressor().copy()
+    small: bytes = compressor.compress(raw) + compressor.flush()
+    return _PLAIN + raw if len(small) >= len(raw) else _DEFLATED + small
 
 
 def inflate(body: bytes, before: Callable[[], bytes] = bytes) -> bytes:
@@ -122,6 +148,12 @@ def _dictionary() -> bytes:
 def _primed_compressor() -> Any:
     """A compressor that has read the dictionary; copying it is cheaper than having each one read it again."""
     return _compressor(b"")
+
+
+@lru_cache(maxsize=1)
+def _small_compressor() -> Any:
+    """One with a window of 4 KB, and so with a thirtieth of the state to be copied."""
+    return zlib.compressobj(6, zlib.DEFLATED, -12, 4, zlib.Z_DEFAULT_STRATEGY, _dictionary())
 
 
 def _compressor(before: bytes) -> Any:

@@ -6,16 +6,19 @@ answer of one call and the history of the next) and its envelope (`shape`: role,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from rlhf_otel.store.encoding import decode, deflate, encode, inflate
+from rlhf_otel.semconv import SERVICE_NAME
+from rlhf_otel.store.encoding import column_text, decode, deflate, encode, inflate, undeflated
 from rlhf_otel.store.errors import DamagedError
-from rlhf_otel.store.sql import query
+from rlhf_otel.store.sql import in_chunks, query
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from rlhf_otel.records import Interaction
 
 FIELDS: Final = ("system", "input", "output", "tools", "finish_reasons")
 """The fields of an interaction that are content, in the order in which they are packed."""
@@ -25,29 +28,45 @@ _NONE, _LIST, _TUPLE, _WHOLE = range(4)
 _MESSAGE_FIELDS = ("input", "output")
 
 
+SETTING_COLUMNS: Final = (
+    "name", "operation", "provider", "request_model", "response_model", "variant", "consent", "status", "error_type",
+    "stream_end", "stream", "usage_estimated", "service", "resource",
+)  # fmt: skip
+"""What thousands of interactions have in common."""
 MAX_CHAIN = 16
 """So many messages at most are read to make sense of one."""
 _MAX_BEFORE = 22_000  # bytes; with the dictionary all that deflate can look back to
 
 
 class Writer:
-    """Stores content within one transaction and remembers what it has stored in it."""
+    """Stores content within one transaction and remembers what it has stored in it.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    With `later`, it leaves it to `settling` to deflate what it stores.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, later: bool = False) -> None:
         self._connection = connection
+        self._later = later
         self._known: dict[bytes, int] = {}
-        self._chains = _Chains(connection)
+        self._envelopes: dict[Any, int] = {}
+        self._settings: dict[tuple[Any, ...], int] = {}
+        self._resources: dict[int, tuple[Any, int]] = {}
+        self._at_hand: dict[int, tuple[Any, bytes, bytes]] = {}
+        self._unknown: dict[bytes, bytes] = {}
+        self._absent: set[bytes] = set()
+        self._added: list[tuple[int, bytes, int | None, bytes]] = []
+        self._last: int | None = None
+        self._chains = Chains(connection)
 
-    def pack(self, content: Mapping[str, Any]) -> bytes:
-        """The packed references to the content of one interaction; `content` has the keys of `FIELDS`."""
+    def pack(self, content: Sequence[Any]) -> bytes:
+        """The packed references to the content of one interaction; `content` has the values of `FIELDS`."""
         packed = bytearray()
         before: int | None = None
-        for field in FIELDS:
-            value = content[field]
+        for field, value in zip(FIELDS, content, strict=True):
             if value is None:
-                _put_all(packed, (_NONE,))
+                packed.append(_NONE)
             elif field not in _MESSAGE_FIELDS or type(value) not in (list, tuple):
-                _put_all(packed, (_WHOLE, self.shape(value)))
+                _put_all(packed, (_WHOLE, self._words(value) if type(value) is tuple else self.shape(value)))
             else:
                 _put_all(packed, (_TUPLE if type(value) is tuple else _LIST, len(value)))
                 before = self._pack_messages(packed, value, before)
@@ -61,10 +80,37 @@ class Writer:
             digest, "shape", lambda: {"hash": digest, "body": deflate(raw)}
         )
 
-    def setting(self, columns: Mapping[str, Any]) -> int:
-        """The id of the row of `setting` that has these columns."""
-        digest = _digest(b"c", encode(list(columns.values())))
-        return self._known.get(digest) or self._found_or_added(digest, "setting", lambda: {**columns, "hash": digest})
+    def resource(self, attributes: Mapping[str, Any]) -> int:
+        """The same of a resource, which all spans of a request share."""
+        known = self._resources.get(id(attributes))
+        if known is None:
+            known = self._resources[id(attributes)] = (
+                attributes,
+                self.shape(attributes),
+            )  # kept: so its id stays its own
+        return known[1]
+
+    def setting(self, shared: tuple[Any, ...], resource: Mapping[str, Any]) -> int:
+        """The id of the row of `setting` for the values `shared` of its columns, in their order, and the resource."""
+        key = *shared, service_of(resource), self.resource(resource)
+        found = self._settings.get(key)
+        if found is None:
+            columns = dict(zip(SETTING_COLUMNS, key, strict=True))
+            digest = _digest(b"c", encode(list(key)))
+            found = self._known.get(digest) or self._found_or_added(
+                digest, "setting", lambda: {**columns, "hash": digest}
+            )
+            self._settings[key] = found
+        return found
+
+    def _words(self, value: tuple[Any, ...]) -> int:
+        """The id of a tuple: why the model stopped, mostly, which is one of few."""
+        if len(value) > 1 or any(type(item) is not str for item in value):
+            return self.shape(value)
+        found = self._envelopes.get(value)
+        if found is None:
+            found = self._envelopes[value] = self.shape(value)
+        return found
 
     def _found_or_added(self, digest: bytes, table: str, columns: Callable[[], Mapping[str, Any]]) -> int:
         """The id of the row of `table` with this hash, which is made of `columns` where there is none."""
@@ -82,30 +128,74 @@ class Writer:
         """
         for message in messages:
             if isinstance(message, Mapping) and "parts" in message:
-                envelope = {**message, "parts": None}  # keeps the place of the key: the order comes back as well
                 before = self._parts(message["parts"], before)
-                _put_all(packed, (self.shape(envelope), before))
+                _put_all(packed, (self._envelope(message), before))
             else:
                 _put_all(packed, (self.shape(message), 0))
         return before
 
-    def _parts(self, parts: Any, before: int | None) -> int:
-        raw = encode(parts)
-        digest = _digest(b"m", raw)
-        if digest not in self._known:
-            self._known[digest] = self._find_or_add(digest, raw, before)
-        return self._known[digest]
+    def _envelope(self, message: Mapping[str, Any]) -> int:
+        """The id of all of a message but its parts, in whose place nothing stands: so the order comes back as well."""
+        key = tuple([(name, None if name == "parts" else value) for name, value in message.items()])
+        if any(type(value) is not str and value is not None for _, value in key):
+            return self.shape({**message, "parts": None})
+        found = self._envelopes.get(key)
+        if found is None:
+            found = self._envelopes[key] = self.shape({**message, "parts": None})
+        return found
 
-    def _find_or_add(self, digest: bytes, raw: bytes, before: int | None) -> int:
-        found = self._connection.execute(query("message_find"), {"hash": digest}).fetchone()
-        if found is not None:
-            self._chains.learn(found["id"], found["base"], raw)
-            return int(found["id"])
+    def prepare(self, interactions: Iterable[Interaction]) -> None:
+        """Finds out at once which of all the messages of `interactions` are in the store."""
+        for interaction in interactions:
+            for messages in (interaction.input, interaction.output):
+                for message in messages if isinstance(messages, list | tuple) else ():
+                    if isinstance(message, Mapping) and "parts" in message:
+                        self._encoded(message["parts"])
+        self._look()
+
+    def flush(self) -> None:
+        """Writes the messages that have been added; until then only this knows of them."""
+        self._connection.executemany(query("fresh_message_add") if self._later else query("message_add"), self._added)
+        self._added.clear()
+
+    def _encoded(self, parts: Any) -> tuple[Any, bytes, bytes]:
+        """`parts`, their bytes and the hash of these; made once for a message that is at hand."""
+        made = self._at_hand.get(id(parts))
+        if made is None:
+            raw = encode(parts)
+            made = self._at_hand[id(parts)] = parts, raw, _digest(b"m", raw)  # kept: so its id stays its own
+            if made[2] not in self._known and made[2] not in self._absent:
+                self._unknown[made[2]] = raw
+        return made
+
+    def _look(self) -> None:
+        """Looks for all messages of which it is not known yet whether they are in the store."""
+        by_start = {digest[:5]: digest for digest in self._unknown}
+        for row in in_chunks(self._connection, query("messages_present"), list(by_start)):
+            if (raw := self._unknown.pop(row["hash"], None)) is not None:
+                self._known[row["hash"]] = row["id"]
+                self._chains.learn(row["id"], row["base"], raw)
+        self._absent.update(self._unknown)
+        self._unknown.clear()
+
+    def _parts(self, parts: Any, before: int | None) -> int:
+        _, raw, digest = self._encoded(parts)
+        if self._unknown:
+            self._look()
+        found = self._known.get(digest)
+        if found is None:
+            found = self._known[digest] = self._add(digest, raw, before)
+        return found
+
+    def _add(self, digest: bytes, raw: bytes, before: int | None) -> int:
         base = before if before is not None and self._chains.length(before) < MAX_CHAIN else None
-        body = deflate(raw, b"" if base is None else self._chains.text(base))
-        added = int(self._connection.execute(query("message_add"), (digest, base, body)).lastrowid or 0)
-        self._chains.learn(added, base, raw)
-        return added
+        body = undeflated(raw) if self._later else deflate(raw, b"" if base is None else self._chains.text(base))
+        if self._last is None:
+            (self._last,) = self._connection.execute(query("message_last")).fetchone()
+        self._last += 1  # whoever adds holds the write lock
+        self._added.append((self._last, digest, base, body))
+        self._chains.learn(self._last, base, raw)
+        return self._last
 
 
 class Reader:
@@ -114,7 +204,7 @@ class Reader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._shapes: dict[int, bytes] = {}
-        self._chains = _Chains(connection)
+        self._chains = Chains(connection)
 
     def unpack(self, packed: bytes) -> dict[str, Any]:
         """The content that `Writer.pack` packed, by the names of `FIELDS`."""
@@ -145,7 +235,7 @@ class Reader:
         return message
 
 
-class _Chains:
+class Chains:
     """The messages read in one transaction, each with the one it is based on."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -187,6 +277,12 @@ def _present(row: sqlite3.Row | None) -> sqlite3.Row:
     if row is None:
         raise DamagedError("a damaged body: what it refers to is gone")
     return row
+
+
+def service_of(resource: Mapping[str, Any]) -> str | None:
+    """The name of the service, as the column holds it."""
+    service = resource.get(SERVICE_NAME)
+    return column_text(service) if isinstance(service, str) else None
 
 
 def _digest(kind: bytes, raw: bytes) -> bytes:

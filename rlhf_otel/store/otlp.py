@@ -6,9 +6,8 @@ emitters are translated first: see `dialects`.
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import codec, semconv
@@ -47,9 +46,7 @@ def decode_traces(request: ExportTraceServiceRequest) -> Decoded:
         resource = attributes_of(group.resource.attributes)
         for scoped in group.scope_spans:
             take = _take_ours if scoped.scope.name == semconv.SCOPE else _take_span
-            for span in scoped.spans:
-                with found.refusing():
-                    take(found, span, scoped.scope, resource)
+            found.take_each(scoped.spans, take, scoped.scope, resource)
     if len(found.foreign) > 1:
         _leave_out_doubles(found)
     return found.decoded()
@@ -61,11 +58,7 @@ def decode_logs(request: ExportLogsServiceRequest) -> Decoded:
     for group in request.resource_logs:
         resource = attributes_of(group.resource.attributes)
         for scoped in group.scope_logs:
-            for record in scoped.log_records:
-                with found.refusing():
-                    log = _log(record, scoped.scope.name, resource)
-                    feedback = dialects.feedback_of(log)
-                    found.logs.append(log) if feedback is None else found.feedback.append(feedback)
+            found.take_each(scoped.log_records, _take_log, scoped.scope, resource)
     return found.decoded()
 
 
@@ -75,11 +68,11 @@ def decode_metrics(request: ExportMetricsServiceRequest) -> Decoded:
     for group in request.resource_metrics:
         resource = attributes_of(group.resource.attributes)
         for scoped in group.scope_metrics:
-            origin = {"scope": scoped.scope.name, "resource": resource}
-            for metric in scoped.metrics:
-                with found.refusing(number_of_points(metric)):
-                    found.points.extend(list(points_of(metric, origin)))
+            found.take_each(scoped.metrics, _take_metric, scoped.scope, resource, number_of_points)
     return found.decoded()
+
+
+_Take = Callable[["_Found", Any, Any, Mapping[str, Any]], None]
 
 
 class _Found:
@@ -95,15 +88,22 @@ class _Found:
         self.points: list[MetricPoint] = []
         self.foreign: list[tuple[Interaction, Any, Any, Mapping[str, Any]]] = []
 
-    @contextlib.contextmanager
-    def refusing(self, count: int = 1) -> Iterator[None]:
-        """Counts what cannot be read as `count` items that are refused, and goes on."""
-        try:
-            yield
-        except RefusedError as why:
-            self.refused[str(why)] += count
-        except Exception as error:  # noqa: BLE001 - one bad item is no reason to refuse the others
-            self.refused[f"what cannot be read ({type(error).__name__})"] += count
+    def take_each(
+        self,
+        items: Iterable[Any],
+        take: _Take,
+        scope: Any,
+        resource: Mapping[str, Any],
+        count: Callable[[Any], int] = lambda item: 1,
+    ) -> None:
+        """Takes each of `items`; one that cannot be read is counted as refused, and does not stop the others."""
+        for item in items:
+            try:
+                take(self, item, scope, resource)
+            except RefusedError as why:
+                self.refused[str(why)] += count(item)
+            except Exception as error:  # noqa: BLE001 - one bad item is no reason to refuse the others
+                self.refused[f"what cannot be read ({type(error).__name__})"] += count(item)
 
     def decoded(self) -> Decoded:
         """All of it."""
@@ -141,6 +141,19 @@ def _take_span(found: _Found, span: Any, scope: Any, resource: Mapping[str, Any]
         found.spans.append(record)
     if dialects.may_carry_feedback(attributes, span.events):
         found.feedback.extend(dialects.feedback_in(record or _span(span, attributes, scope, resource)))
+
+
+def _take_log(found: _Found, record: Any, scope: Any, resource: Mapping[str, Any]) -> None:
+    log = _log(record, scope.name, resource)
+    feedback = dialects.feedback_of(log)
+    if feedback is None:
+        found.logs.append(log)
+    else:
+        found.feedback.append(feedback)
+
+
+def _take_metric(found: _Found, metric: Any, scope: Any, resource: Mapping[str, Any]) -> None:
+    found.points.extend(list(points_of(metric, {"scope": scope.name, "resource": resource})))
 
 
 def _leave_out_doubles(found: _Found) -> None:

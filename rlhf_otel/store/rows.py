@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from rlhf_otel.records import Feedback, Handle, Interaction, LogRecord, MetricPoint, SpanRecord
-from rlhf_otel.semconv import DETAILS_EVENT, SERVICE_NAME
+from rlhf_otel.semconv import DETAILS_EVENT
 from rlhf_otel.store.dialects.events import FIELDS as CONTENT_ATTRIBUTES
 from rlhf_otel.store.encoding import (
     column_id,
     column_text,
     decode,
     deflate,
+    deflate_small,
     encode,
     id_of_column,
     inflate,
     text_hash,
     text_of_column,
 )
-from rlhf_otel.store.messages import FIELDS, Reader, Writer
+from rlhf_otel.store.messages import FIELDS, SETTING_COLUMNS, Reader, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,13 +48,21 @@ _TYPES: Final[Mapping[str, type]] = {
     **dict.fromkeys(_REALS, float),
 }
 _REST: Final = ("error_message", "context", "attributes", "time_to_headers_s")
-_SHARED: Final = (
-    "name", "operation", "provider", "request_model", "response_model", "variant", "consent", "status", "error_type",
-    "stream_end", *_FLAGS,
-)  # fmt: skip
+_SHARED: Final = SETTING_COLUMNS[:-2]
 _REQUIRED: Final = {"trace_id": b"", "span_id": b"", "start_ns": 0, "end_ns": 0}
 _NULLABLE: Final = _TYPES.keys() - _REQUIRED.keys() - {*_FLAGS, "name"}
 
+_OTHERS: Final = (*_IDS, *_FLAGS, *_INTEGERS, *_REALS)
+_texts_of, _others_of = operator.attrgetter(*_TEXTS), operator.attrgetter(*_OTHERS)
+_rest_of = operator.attrgetter(*_REST)
+content_of = operator.attrgetter(*FIELDS)
+"""The content of an interaction: the values of `FIELDS`, in their order."""
+
+INTERACTION_COLUMNS: Final = (
+    *_IDS, "start_ns", "end_ns", "setting", "response_id", "response_hash", "session", "session_hash", "user",
+    "anonymous_user", "message_id", "stream_chunks", *_REALS, *_INTEGERS[3:], "content", "rest",
+)  # fmt: skip
+"""In the order in which `interaction_add` takes them."""
 HASHED: Final = {"response_id": "response_hash", "session": "session_hash"}
 """The ids that are indexed by their hash, with the column of that."""
 UNKNOWN_TRACES: Final = (b"", bytes(16))
@@ -61,23 +71,24 @@ SPAN, RESPONSE, MESSAGE, SESSION, TURN = range(5)
 """The kinds of `feedback_target`."""
 
 
-def interaction_row(interaction: Interaction, writer: Writer) -> dict[str, Any]:
-    """The row of `interaction` by column; its content goes through `writer`."""
+_in_order = operator.itemgetter(*INTERACTION_COLUMNS)
+
+
+def interaction_row(interaction: Interaction, writer: Writer) -> tuple[Any, ...]:
+    """The row of `interaction`, in the order of `INTERACTION_COLUMNS`; its content goes through `writer`."""
     row, rest = _columns(interaction)
     if interaction.name == _usual_name(interaction.operation, interaction.request_model):
         row["name"] = None
-    for field in _REST:
-        value = getattr(interaction, field)
+    for field, value in zip(_REST, _rest_of(interaction), strict=True):
         if value is not None and value != {}:
             rest[field] = value
     for field, hashed in HASHED.items():
         row[hashed] = None if row[field] is None else text_hash(row[field])
-    resource = interaction.resource
-    shared = {name: row.pop(name) for name in _SHARED}
-    row["setting"] = writer.setting({**shared, "service": _service(resource), "resource": writer.shape(resource)})
-    row["content"] = writer.pack({field: getattr(interaction, field) for field in FIELDS})
-    row["rest"] = deflate(encode(rest)) if rest else None
-    return row
+    shared = [row.pop(name) for name in _SHARED]
+    row["setting"] = writer.setting(tuple(shared), interaction.resource)
+    row["content"] = writer.pack(content_of(interaction))
+    row["rest"] = deflate_small(encode(rest)) if rest else None
+    return tuple(_in_order(row))
 
 
 def interaction_of_row(row: Mapping[str, Any], reader: Reader) -> Interaction:
@@ -107,7 +118,7 @@ def span_row(span: SpanRecord, writer: Writer) -> dict[str, Any]:
         "trace_id": column_id(span.trace_id),
         "span_id": column_id(span.span_id),
         "start_ns": _clamped(span.start_ns),
-        "resource": writer.shape(span.resource),
+        "resource": writer.resource(span.resource),
         "body": _body(span, leave_out="resource"),
     }
 
@@ -127,8 +138,8 @@ def log_row(log: LogRecord, content: Mapping[str, Any], writer: Writer) -> dict[
         "span_id": column_id(log.span_id),
         "time_ns": _clamped(log.time_ns or log.observed_ns),
         "event_name": column_text(log.event_name),
-        "resource": writer.shape(log.resource),
-        "content": writer.pack({field: content.get(field) for field in FIELDS}) if content else None,
+        "resource": writer.resource(log.resource),
+        "content": writer.pack([content.get(field) for field in FIELDS]) if content else None,
         "body": _body(dataclasses.replace(log, attributes=rest), leave_out="resource"),
     }
 
@@ -147,7 +158,7 @@ def point_row(point: MetricPoint, writer: Writer) -> dict[str, Any]:
         "hash": _hash(point),
         "name": column_text(point.name),
         "time_ns": _clamped(point.time_ns),
-        "resource": writer.shape(point.resource),
+        "resource": writer.resource(point.resource),
         "body": _body(point, leave_out="resource"),
     }
 
@@ -205,13 +216,24 @@ def _columns(interaction: Interaction) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns of `interaction`, and by field name what they do not hold exactly."""
     row: dict[str, Any] = {}
     rest: dict[str, Any] = {}
-    for name in _TYPES:
-        value = getattr(interaction, name)
-        held, exact = _column(name, value)
-        row[name] = _REQUIRED.get(name) if held is None else held
-        if not exact:
-            rest[name] = value
+    for name, value in zip(_TEXTS, _texts_of(interaction), strict=True):
+        if type(value) is str and value.isascii() and value[:1] != "\x00":  # nearly all: nothing to be escaped
+            row[name] = value
+        else:
+            _put_column(row, rest, name, value)
+    for name, value in zip(_OTHERS, _others_of(interaction), strict=True):
+        if value is None and name in _NULLABLE:
+            row[name] = None
+        else:
+            _put_column(row, rest, name, value)
     return row, rest
+
+
+def _put_column(row: dict[str, Any], rest: dict[str, Any], name: str, value: Any) -> None:
+    held, exact = _column(name, value)
+    row[name] = _REQUIRED.get(name) if held is None else held
+    if not exact:
+        rest[name] = value
 
 
 def _column(name: str, value: Any) -> tuple[Any, bool]:
@@ -229,11 +251,6 @@ def _column(name: str, value: Any) -> tuple[Any, bool]:
 
 def _usual_name(operation: str | None, model: str | None) -> str:
     return f"{operation} {model}"
-
-
-def _service(resource: Mapping[str, Any]) -> str | None:
-    service = resource.get(SERVICE_NAME)
-    return column_text(service) if isinstance(service, str) else None
 
 
 def _clamped(number: int) -> int:

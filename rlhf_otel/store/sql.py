@@ -6,7 +6,7 @@ import re
 import sqlite3
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,3 +40,14 @@ def statements(text: str) -> Iterator[str]:
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""
+
+
+CHUNK = 64
+"""How many values a query whose name ends in `_present` takes."""
+
+
+def in_chunks(connection: sqlite3.Connection, text: str, values: list[Any]) -> Iterator[Any]:
+    """The rows that the query `text` finds for `values`, however many these are."""
+    for at in range(0, len(values), CHUNK):
+        chunk = values[at : at + CHUNK]
+        yield from connection.execute(text, chunk + [None] * (CHUNK - len(chunk)))

@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from rlhf_otel.store import settling
 from rlhf_otel.store.adding import Adding, Decoded
 from rlhf_otel.store.connection import (
     BUSY_TIMEOUT_S,
@@ -55,36 +56,39 @@ class Store:
     a store in memory is then a new, empty one there.
     """
 
-    def __init__(self, path: str, writer: Door | None, reader: Door) -> None:
+    def __init__(self, path: str, writer: Door | None, reader: Door, *, later: bool = False) -> None:
         self.path = path
+        self._later = later
         self._writer = writer
         self._reader = reader
 
     @classmethod
-    def open(cls, path: str | Path, *, read_only: bool = False) -> Store:
+    def open(cls, path: str | Path, *, read_only: bool = False, later: bool = False) -> Store:
         """Opens the store at `path`, which is made where it is missing, unless `read_only`.
+
+        With `later`, what is added is deflated by calls of `settle`, which takes most of the time: for servers.
 
         Raises:
             StoreError: it cannot be opened, is no store of ours or was written by a newer version.
         """
         if str(path) == MEMORY:
             door = Door(MEMORY, lambda: _migrated(connect_memory(), MEMORY), lasting=True)
-            store = cls(MEMORY, door, door)
+            store = cls(MEMORY, door, door, later=later)
         elif read_only:
             store = cls._for_reading(existing_file(path))
         else:
-            store = cls._for_writing(prepare_file(path))
+            store = cls._for_writing(prepare_file(path), later)
         store._try_out()
         return store
 
     @classmethod
-    def _for_writing(cls, file: Path) -> Store:
+    def _for_writing(cls, file: Path, later: bool) -> Store:
         """Two connections: SQLite lets one read while the other writes."""
 
         def connect() -> sqlite3.Connection:
             return _migrated(connect_for_writing(file), str(file))
 
-        return cls(str(file), Door(str(file), connect), Door(str(file), connect))
+        return cls(str(file), Door(str(file), connect), Door(str(file), connect), later=later)
 
     @classmethod
     def _for_reading(cls, file: Path) -> Store:
@@ -135,9 +139,19 @@ class Store:
             StoreError: nothing was stored; the message says why and what helps.
         """
         with self._writing() as connection:
-            adding = Adding(connection)
-            for each in decoded:
-                adding.add(each)
+            Adding(connection, later=self._later).add(decoded)
+
+    def settle(self, limit: int = 500) -> int:
+        """Deflates at most `limit` messages that were added with `later`; returns how many, 0 when none are left.
+
+        Writers wait only for the moment in which the result is put in place.
+        """
+        with self._reading() as connection:
+            bodies = settling.deflated(connection, limit)
+        if bodies:
+            with self._writing() as connection:
+                settling.put(connection, bodies)
+        return len(bodies)
 
     def interaction(self, span_id: str, trace_id: str | None = None) -> Interaction | None:
         """The interaction with this span id, the newest where there are several; None where there is none."""

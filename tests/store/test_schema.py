@@ -67,7 +67,7 @@ def test_a_condition_that_was_not_given_is_not_in_the_statement() -> None:
         ("interaction_match", ("response_id",), "interaction_response"),
         ("interaction_match", ("message_id",), "interaction_message"),
         ("interaction_match", ("session",), "interaction_session"),
-        ("interaction_exists", (), "interaction_span"),
+        ("interactions_present", (), "interaction_span"),
         ("interaction_of_key", ("response",), "interaction_response"),
         ("interaction_of_key", ("session",), "interaction_session"),
         ("interaction_page", ("from_all", "any_setting", "newest_first", "before_last"), "interaction_start"),
@@ -80,7 +80,7 @@ def test_a_condition_that_was_not_given_is_not_in_the_statement() -> None:
         ("interaction_page", ("from_rated", "any_setting", "newest_first"), "interaction_message"),
         ("interaction_page", ("from_rated", "any_setting", "newest_first"), "interaction_session"),
         ("feedback_retracting", (), "feedback_retracts"),
-        ("message_find", (), "message_hash"),
+        ("messages_present", (), "message_hash"),
         ("span_of_trace", (), "span_identity"),
     ],
 )
@@ -88,7 +88,7 @@ def test_look_ups_use_their_index(path: Path, name: str, given: tuple[str, ...],
     """No look-up walks a table: SQLite says which index it searches."""
     Store.open(path).close()
     text = query(name, *given)
-    values: Any = dict.fromkeys(re.findall(r":(\w+)", text), "x") or ("x",)
+    values: Any = dict.fromkeys(re.findall(r":(\w+)", text), "x") or ("x",) * text.count("?")
     connection = sqlite3.connect(path)
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
     connection.close()

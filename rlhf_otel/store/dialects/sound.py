@@ -60,52 +60,59 @@ def _reasons(value: Any) -> list[str] | None:
     return [str(item) for item in listed(value)]
 
 
-_EXPECTED: dict[str, tuple[type, Callable[[Any], Any]]] = {
-    **dict.fromkeys(_TEXTS, (str, _text)),
-    **dict.fromkeys(_INTEGERS, (int, _integer)),
-    **dict.fromkeys(_REALS, (float, _real)),
-    **dict.fromkeys(_FLAGS, (bool, _flag)),
-    s.RESPONSE_FINISH_REASONS: (list, _reasons),
+_READERS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(_TEXTS, _text),
+    **dict.fromkeys(_INTEGERS, _integer),
+    **dict.fromkeys(_REALS, _real),
+    **dict.fromkeys(_FLAGS, _flag),
+    s.RESPONSE_FINISH_REASONS: _reasons,
+}
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(_TEXTS, str),
+    **dict.fromkeys(_INTEGERS, int),
+    **dict.fromkeys(_REALS, float),
+    **dict.fromkeys(_FLAGS, bool),
+    s.RESPONSE_FINISH_REASONS: list,
 }
 
 
 def typed(attributes: dict[str, Any]) -> dict[str, Any]:
     """`attributes`, in which what becomes a field of an interaction has that field's type."""
-    wrong = [
-        key
-        for key, value in attributes.items()
-        if key in _EXPECTED
-        and (type(value) is not _EXPECTED[key][0] or (type(value) is list and not _are_texts(value)))
-    ]
+    types = _TYPES
+    wrong = [key for key, value in attributes.items() if key in types and type(value) is not types[key]]
+    reasons = attributes.get(s.RESPONSE_FINISH_REASONS)
+    if type(reasons) is list and any(type(reason) is not str for reason in reasons):
+        wrong.append(s.RESPONSE_FINISH_REASONS)
     for key in wrong:
         value = attributes.pop(key)
-        right = _EXPECTED[key][1](value)
+        right = _READERS[key](value)
         attributes[key if right is not None else s.UNREAD + key] = value if right is None else right
     return attributes
-
-
-def _are_texts(values: list[Any]) -> bool:
-    return all(type(value) is str for value in values)
 
 
 def sound(interaction: Interaction) -> Interaction:
     """`interaction` itself where its content has the form that readers rely on, else one whose content has."""
     i = interaction
     changed: dict[str, Any] = {}
-    for name, role in (("input", "user"), ("output", "assistant")):
-        if not all(map(_is_message, messages := getattr(i, name) or ())):
-            changed[name] = messages_of(messages, role)
-    if not all(isinstance(part, dict) for part in i.system or ()):
+    if i.input and not _are_messages(i.input):
+        changed["input"] = messages_of(i.input, "user")
+    if i.output and not _are_messages(i.output):
+        changed["output"] = messages_of(i.output, "assistant")
+    if i.system and not all(isinstance(part, dict) for part in i.system):
         changed["system"] = list(parts_of(i.system))
-    if not all(isinstance(tool, Mapping) for tool in i.tools or ()):
-        changed["tools"] = [tool if isinstance(tool, Mapping) else {"name": str(tool)} for tool in i.tools or ()]
+    if i.tools and not all(isinstance(tool, Mapping) for tool in i.tools):
+        changed["tools"] = [tool if isinstance(tool, Mapping) else {"name": str(tool)} for tool in i.tools]
     return dataclasses.replace(i, **changed) if changed else i
 
 
-def _is_message(message: Any) -> bool:
-    if type(message) is not dict:
-        return False
-    parts = message.get("parts")
-    if parts is None:
-        return "content" not in message and "tool_calls" not in message  # else in a provider's form
-    return isinstance(parts, list | tuple) and all(type(part) is dict for part in parts)
+def _are_messages(messages: Any) -> bool:
+    for message in messages:
+        if type(message) is not dict:
+            return False
+        parts = message.get("parts")
+        if parts is None:
+            if "content" in message or "tool_calls" in message:  # in a provider's form
+                return False
+        elif type(parts) is not list or any(type(part) is not dict for part in parts):
+            return False
+    return True

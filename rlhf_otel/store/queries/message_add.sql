@@ -1,1 +1,1 @@
-INSERT INTO message (hash, base, body) VALUES (?, ?, ?)
+INSERT INTO message (id, hash, base, body) VALUES (?, ?, ?, ?)

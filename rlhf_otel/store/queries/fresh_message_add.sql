@@ -1,0 +1,1 @@
+INSERT INTO fresh_message (id, hash, base, body) VALUES (?, ?, ?, ?)

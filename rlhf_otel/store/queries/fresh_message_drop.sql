@@ -1,0 +1,1 @@
+DELETE FROM fresh_message WHERE id = ?1 AND ?2 IS NOT NULL

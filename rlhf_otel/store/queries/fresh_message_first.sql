@@ -1,0 +1,1 @@
+SELECT id, base, body FROM fresh_message ORDER BY id LIMIT ?
