@@ -102,12 +102,12 @@ def rows(title: str, raw: list[bytes], spans: int, together: int, runs: int) -> 
     decoded = [decode_traces(message) for message in messages]
 
     def store() -> None:
-        with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "store.db", later=True) as opened:
+        with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "store.db") as opened:
             for at in range(0, len(decoded), together):
                 opened.add_decoded(*decoded[at : at + together])
 
     def everything() -> None:
-        with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "store.db", later=True) as opened:
+        with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "store.db") as opened:
             for at in range(0, len(raw), together):
                 opened.add_decoded(*(decode_traces(each) for each in parsed(raw[at : at + together])))
 

@@ -121,7 +121,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chats", type=int, default=300)
     parser.add_argument("--texts", type=Path)
-    parser.add_argument("--later", action="store_true", help="as a server stores: deflated after each batch")
     arguments = parser.parse_args()
     texts = file_texts(arguments.texts) if arguments.texts else library_prose()
     calls = list(chats(texts, arguments.chats))
@@ -129,11 +128,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.db"
         began = time.process_time()
-        with Store.open(path, later=arguments.later) as store:
+        with Store.open(path) as store:
             for at in range(0, len(calls), 100):
                 store.add(calls[at : at + 100])
-                while arguments.later and store.settle():
-                    pass
         seconds = time.process_time() - began
         with Store.open(path, read_only=True) as store:
             exact = all(store.interaction(call.span_id) == call for call in calls)

@@ -57,10 +57,9 @@ _Identity = tuple[Any, ...]  # trace and span, as the columns hold them
 class Adding:
     """Adds records within one transaction; what is there already stays as it is."""
 
-    def __init__(self, connection: sqlite3.Connection, *, later: bool = False) -> None:
-        """With `later`, what is added is deflated when there is time."""
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._writer = Writer(connection, later=later)
+        self._writer = Writer(connection)
         self._reader = Reader(connection)
         self._to_fill: set[_Identity] = set()
 

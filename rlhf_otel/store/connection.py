@@ -87,6 +87,20 @@ class Door:
             except (sqlite3.Error, DamagedError) as error:
                 raise explain(error, self._path, BUSY_TIMEOUT_S) from error
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[sqlite3.Connection]:
+        """The connection without a transaction, for what SQLite does in none.
+
+        Raises:
+            StoreError: for every error of SQLite.
+        """
+        self._leave_parent()
+        with self._lock:
+            try:
+                yield self._opened()
+            except sqlite3.Error as error:
+                raise explain(error, self._path, BUSY_TIMEOUT_S) from error
+
     def close(self) -> None:
         """Closes for good."""
         self._leave_parent()
@@ -166,6 +180,7 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
     """Opens the file at `path` for reading and writing, in WAL mode."""
     connection = _configured(_connect(path, "rw"))
     try:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file: what is removed can be given back
         _enter_wal(connection)
     except BaseException:
         connection.close()

@@ -68,11 +68,6 @@ def deflate(raw: bytes, before: bytes = b"") -> bytes:
     return (_DEFLATED_AFTER if before else _DEFLATED) + small
 
 
-def undeflated(raw: bytes) -> bytes:
-    """`raw` as it lies in the store where there was no time to deflate it."""
-    return _PLAIN + raw
-
-
 def deflate_small(raw: bytes) -> bytes:
     """The same as `deflate` for bodies of a few hundred bytes, in a fraction of its time: it looks back less far."""
     compressor = _small_compressor().copy()

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from rlhf_otel.semconv import SERVICE_NAME
-from rlhf_otel.store.encoding import column_text, decode, deflate, encode, inflate, undeflated
+from rlhf_otel.store.encoding import column_text, decode, deflate, encode, inflate
 from rlhf_otel.store.errors import DamagedError
 from rlhf_otel.store.sql import in_chunks, query
 
@@ -39,14 +39,10 @@ _MAX_BEFORE = 22_000  # bytes; with the dictionary all that deflate can look bac
 
 
 class Writer:
-    """Stores content within one transaction and remembers what it has stored in it.
+    """Stores content within one transaction and remembers what it has stored in it."""
 
-    With `later`, it leaves it to `settling` to deflate what it stores.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, *, later: bool = False) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._later = later
         self._known: dict[bytes, int] = {}
         self._envelopes: dict[Any, int] = {}
         self._settings: dict[tuple[Any, ...], int] = {}
@@ -155,7 +151,7 @@ class Writer:
 
     def flush(self) -> None:
         """Writes the messages that have been added; until then only this knows of them."""
-        self._connection.executemany(query("fresh_message_add") if self._later else query("message_add"), self._added)
+        self._connection.executemany(query("message_add"), self._added)
         self._added.clear()
 
     def _encoded(self, parts: Any) -> tuple[Any, bytes, bytes]:
@@ -189,7 +185,7 @@ class Writer:
 
     def _add(self, digest: bytes, raw: bytes, before: int | None) -> int:
         base = before if before is not None and self._chains.length(before) < MAX_CHAIN else None
-        body = undeflated(raw) if self._later else deflate(raw, b"" if base is None else self._chains.text(base))
+        body = deflate(raw, b"" if base is None else self._chains.text(base))
         if self._last is None:
             (self._last,) = self._connection.execute(query("message_last")).fetchone()
         self._last += 1  # whoever adds holds the write lock
@@ -270,6 +266,21 @@ class Chains:
             base, body = _present(self._connection.execute(query("message_body"), (message,)).fetchone())
             link = self._links[message] = base, inflate(body, lambda: self.text(base))
         return link
+
+
+def references(packed: bytes) -> tuple[list[int], list[int]]:
+    """The ids in `message` and in `shape` that the content of an interaction refers to."""
+    numbers = _numbers(packed)
+    messages: list[int] = []
+    shapes: list[int] = []
+    for form in numbers:
+        if form == _WHOLE:
+            shapes.append(next(numbers))
+        elif form != _NONE:
+            for _ in range(next(numbers)):
+                shapes.append(next(numbers))
+                messages.append(next(numbers))
+    return messages, shapes
 
 
 def _present(row: sqlite3.Row | None) -> sqlite3.Row:

@@ -6,7 +6,6 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from rlhf_otel.store import settling
 from rlhf_otel.store.adding import Adding, Decoded
 from rlhf_otel.store.connection import (
     BUSY_TIMEOUT_S,
@@ -24,6 +23,7 @@ from rlhf_otel.store.files import existing_file, prepare_file
 from rlhf_otel.store.joins import Joiner
 from rlhf_otel.store.messages import Reader
 from rlhf_otel.store.migrate import migrate, missing
+from rlhf_otel.store.retention import Removed, Retention, give_back, oldest_ns
 from rlhf_otel.store.rows import (
     HASHED,
     feedback_of_body,
@@ -56,39 +56,36 @@ class Store:
     a store in memory is then a new, empty one there.
     """
 
-    def __init__(self, path: str, writer: Door | None, reader: Door, *, later: bool = False) -> None:
+    def __init__(self, path: str, writer: Door | None, reader: Door) -> None:
         self.path = path
-        self._later = later
         self._writer = writer
         self._reader = reader
 
     @classmethod
-    def open(cls, path: str | Path, *, read_only: bool = False, later: bool = False) -> Store:
+    def open(cls, path: str | Path, *, read_only: bool = False) -> Store:
         """Opens the store at `path`, which is made where it is missing, unless `read_only`.
-
-        With `later`, what is added is deflated by calls of `settle`, which takes most of the time: for servers.
 
         Raises:
             StoreError: it cannot be opened, is no store of ours or was written by a newer version.
         """
         if str(path) == MEMORY:
             door = Door(MEMORY, lambda: _migrated(connect_memory(), MEMORY), lasting=True)
-            store = cls(MEMORY, door, door, later=later)
+            store = cls(MEMORY, door, door)
         elif read_only:
             store = cls._for_reading(existing_file(path))
         else:
-            store = cls._for_writing(prepare_file(path), later)
+            store = cls._for_writing(prepare_file(path))
         store._try_out()
         return store
 
     @classmethod
-    def _for_writing(cls, file: Path, later: bool) -> Store:
+    def _for_writing(cls, file: Path) -> Store:
         """Two connections: SQLite lets one read while the other writes."""
 
         def connect() -> sqlite3.Connection:
             return _migrated(connect_for_writing(file), str(file))
 
-        return cls(str(file), Door(str(file), connect), Door(str(file), connect), later=later)
+        return cls(str(file), Door(str(file), connect), Door(str(file), connect))
 
     @classmethod
     def _for_reading(cls, file: Path) -> Store:
@@ -139,19 +136,29 @@ class Store:
             StoreError: nothing was stored; the message says why and what helps.
         """
         with self._writing() as connection:
-            Adding(connection, later=self._later).add(decoded)
+            Adding(connection).add(decoded)
 
-    def settle(self, limit: int = 500) -> int:
-        """Deflates at most `limit` messages that were added with `later`; returns how many, 0 when none are left.
+    def retain(
+        self, *, max_age_s: float | None = None, max_bytes: int | None = None, now_ns: int | None = None
+    ) -> Removed:
+        """Removes what is older than `max_age_s` seconds, then the oldest beyond `max_bytes`, and gives the space back.
 
-        Writers wait only for the moment in which the result is put in place.
+        Others may read and write meanwhile. By age, calls, spans, log records and data points go, and feedback that is
+        as old and about none of what is left. By size, what nobody has rated goes first, then what somebody has, and
+        feedback last.
+
+        Raises:
+            StoreError: it stopped on the way; the message says why and what helps.
         """
-        with self._reading() as connection:
-            bodies = settling.deflated(connection, limit)
-        if bodies:
-            with self._writing() as connection:
-                settling.put(connection, bodies)
-        return len(bodies)
+        retention = Retention(self._reading, self._writing)
+        if max_age_s is not None:
+            retention.by_age(oldest_ns(max_age_s, now_ns))
+        if max_bytes is not None:
+            retention.by_bytes(max_bytes)
+        if any(retention.removed) and self._writer is not None:
+            with self._writer.alone() as connection:
+                give_back(connection)
+        return retention.removed
 
     def interaction(self, span_id: str, trace_id: str | None = None) -> Interaction | None:
         """The interaction with this span id, the newest where there are several; None where there is none."""

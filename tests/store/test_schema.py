@@ -34,7 +34,10 @@ def names_in_code() -> Iterator[str]:
                 name = node.args[0]
                 parts = name.values if isinstance(name, ast.JoinedStr) else [name]
                 yield "".join(
-                    str(part.value) if isinstance(part, ast.Constant) else r"(shape|setting)" for part in parts
+                    str(part.value)
+                    if isinstance(part, ast.Constant)
+                    else r"(shape|setting|message|interaction|span|log|metric_point|feedback)"
+                    for part in parts
                 )
 
 

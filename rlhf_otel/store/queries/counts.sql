@@ -3,4 +3,4 @@ SELECT
     (SELECT count(*) FROM feedback) AS feedback,
     (SELECT count(*) FROM pending_feedback) AS pending,
     (SELECT count(*) FROM span) AS spans,
-    (SELECT count(*) FROM message) + (SELECT count(*) FROM fresh_message) AS messages
+    (SELECT count(*) FROM message) AS messages

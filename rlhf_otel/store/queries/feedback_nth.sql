@@ -1,0 +1,1 @@
+SELECT time_ns FROM feedback ORDER BY time_ns LIMIT 1 OFFSET :at

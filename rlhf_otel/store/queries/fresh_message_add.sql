@@ -1,1 +1,0 @@
-INSERT INTO fresh_message (id, hash, base, body) VALUES (?, ?, ?, ?)

@@ -1,1 +1,0 @@
-SELECT id, base, body FROM fresh_message ORDER BY id LIMIT ?

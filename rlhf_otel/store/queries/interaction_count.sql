@@ -1,0 +1,2 @@
+SELECT count(*) FROM interaction WHERE 1 = 1
+    AND id NOT IN (SELECT id FROM rated_interaction WHERE id IS NOT NULL)  -- if unrated

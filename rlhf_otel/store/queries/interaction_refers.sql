@@ -1,0 +1,1 @@
+SELECT id, NULL, setting, content FROM interaction WHERE id > ?

@@ -1,0 +1,1 @@
+SELECT id, resource, NULL, content FROM log WHERE id > ?

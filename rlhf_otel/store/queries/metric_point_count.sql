@@ -1,0 +1,1 @@
+SELECT count(*) FROM metric_point WHERE 1 = 1

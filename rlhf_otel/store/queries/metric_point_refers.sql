@@ -1,0 +1,1 @@
+SELECT id, resource, NULL, NULL FROM metric_point WHERE id > ?

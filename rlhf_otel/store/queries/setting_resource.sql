@@ -1,0 +1,1 @@
+SELECT resource FROM setting WHERE id = ?

@@ -1,0 +1,1 @@
+SELECT count(*) FROM span WHERE 1 = 1

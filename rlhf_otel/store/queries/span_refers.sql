@@ -1,0 +1,1 @@
+SELECT id, resource, NULL, NULL FROM span WHERE id > ?
