@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from rlhf_otel import setting_values as read
+
 DEFAULT_ASK_EVERY = 5
 DEFAULT_STORE = ".rlhf-otel/store.db"
 
@@ -52,175 +54,102 @@ class Setting:
     doc: str
 
 
-def _flag(text: str) -> bool:
-    word = text.strip().lower()
-    if word in ("1", "true", "yes", "on"):
-        return True
-    if word in ("0", "false", "no", "off", ""):
-        return False
-    raise ValueError(text)
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(text)
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError(text)
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
-
-
-def _amount(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError(text)
-    return value
-
-
-def _word(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        for word in words:
-            if text.strip().lower() == word.lower():
-                return word
-        raise ValueError(text)
-
-    return parse
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in (part.strip() for part in text.split(",")) if word)
-
-
-def _names(text: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in _words(text)]
-    if any(not key.strip() or not name.strip() for key, _, name in pairs):
-        raise ValueError(text)
-    return {key.strip().lower(): name.strip() for key, _, name in pairs}
-
-
-SIGNALS = ("regenerate", "edit", "copy", "continue", "accept", "reject", "abandon", "dwell")
-"""What a person may do with an answer."""
-
-
-def _scores(text: str) -> dict[str, float | None]:
-    given = _names(text)
-    if unknown := set(given) - set(SIGNALS):
-        raise ValueError(unknown)
-    return {signal: None if score.lower() == "none" else _share(score) for signal, score in given.items()}
-
-
-CAPTURE_MODES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
-
-
-def _capture(text: str) -> str:
-    """The conventions' modes in any case, and the plain yes and no of older instrumentations."""
-    try:
-        return _word(*CAPTURE_MODES)(text)
-    except ValueError:
-        return "SPAN_ONLY" if _flag(text) else "NO_CONTENT"
-
-
 SETTINGS: tuple[Setting, ...] = (
-    Setting("enabled", "RLHF_OTEL_ENABLED", True, _flag, "true or false", "Record calls at all."),
+    Setting("enabled", "RLHF_OTEL_ENABLED", True, read.flag, "true or false", "Record calls at all."),
     Setting("endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", None, str, "a URL",
             "Where OTLP goes. Without it, everything stays in the embedded store."),
-    Setting("protocol", "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", _word("http/protobuf", "grpc"),
+    Setting("protocol", "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", read.word("http/protobuf", "grpc"),
             "http/protobuf or grpc", "How OTLP travels."),
     Setting("headers", "OTEL_EXPORTER_OTLP_HEADERS", None, str, "key=value,key=value",
             "Headers of every OTLP request, such as the backend's key."),
     Setting("service_name", "OTEL_SERVICE_NAME", None, str, "a name", "The name of the application in every backend."),
-    Setting("capture", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY", _capture,
+    Setting("capture", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY", read.capture,
             "NO_CONTENT, SPAN_ONLY, EVENT_ONLY or SPAN_AND_EVENT", "Where prompts and answers are written."),
     Setting("store", "RLHF_OTEL_STORE", None, str, "a path or :memory:",
             f"The embedded store. Used when set, and at {DEFAULT_STORE} when no endpoint is."),
-    Setting("durability", "RLHF_OTEL_DURABILITY", "disk", _word("memory", "disk", "sync"), "memory, disk or sync",
+    Setting("retention_age", "RLHF_OTEL_RETENTION_AGE", None, read.age, "seconds, or 30d, 12h",
+            "How long the embedded store keeps things; for ever where it is not set."),
+    Setting("retention_bytes", "RLHF_OTEL_RETENTION_BYTES", None, read.count, "bytes",
+            "How large the embedded store may grow. What nobody has rated goes first, and feedback last."),
+    Setting("durability", "RLHF_OTEL_DURABILITY", "disk", read.word("memory", "disk", "sync"), "memory, disk or sync",
             "What survives a crash. Until the crash-safe queue is there, disk and sync behave as memory does."),
-    Setting("sample_rate", "RLHF_OTEL_SAMPLE_RATE", 1.0, _share, "a share from 0 to 1",
+    Setting("sample_rate", "RLHF_OTEL_SAMPLE_RATE", 1.0, read.share, "a share from 0 to 1",
             "The share of traces that is kept. Feedback is always kept."),
-    Setting("redact", "RLHF_OTEL_REDACT", True, _flag, "true or false",
+    Setting("redact", "RLHF_OTEL_REDACT", True, read.flag, "true or false",
             "Replace provider keys and e-mail addresses before anything is stored or sent."),
-    Setting("providers", "RLHF_OTEL_PROVIDERS", ("all",), _words, "names with commas, or all",
+    Setting("providers", "RLHF_OTEL_PROVIDERS", ("all",), read.words, "names with commas, or all",
             "Which client libraries to instrument."),
-    Setting("provider_names", "RLHF_OTEL_PROVIDER_NAMES", None, _names, "host=name,host=name",
+    Setting("provider_names", "RLHF_OTEL_PROVIDER_NAMES", None, read.names, "host=name,host=name",
             "What services are called, by host or host:port; * stands for anything. It beats what we know of a host."),
-    Setting("metric_names", "RLHF_OTEL_METRIC_NAMES", "current", _word("current", "next"), "current or next",
+    Setting("metric_names", "RLHF_OTEL_METRIC_NAMES", "current", read.word("current", "next"), "current or next",
             "Which generation of the conventions' metric names to write."),
-    Setting("inject_usage", "RLHF_OTEL_INJECT_USAGE", False, _flag, "true or false",
+    Setting("inject_usage", "RLHF_OTEL_INJECT_USAGE", False, read.flag, "true or false",
             "Ask for the usage of OpenAI's streams where the application does not, and hide the chunk that brings it."),
-    Setting("feedback_labels", "RLHF_OTEL_FEEDBACK_LABELS", ("user_feedback", "pass", "fail"), _words,
+    Setting("feedback_labels", "RLHF_OTEL_FEEDBACK_LABELS", ("user_feedback", "pass", "fail"), read.words,
             "words with commas", "Names and labels of feedback that metrics may carry; the rest counts as other."),
-    Setting("capture_interactions", "RLHF_OTEL_CAPTURE_INTERACTIONS", True, _flag, "true or false",
+    Setting("capture_interactions", "RLHF_OTEL_CAPTURE_INTERACTIONS", True, read.flag, "true or false",
             "Record calls; without them feedback on the calls of others is still taken."),
-    Setting("capture_feedback", "RLHF_OTEL_CAPTURE_FEEDBACK", True, _flag, "true or false", "Take feedback."),
-    Setting("capture_metrics", "RLHF_OTEL_CAPTURE_METRICS", True, _flag, "true or false", "Measure."),
-    Setting("capture_errors", "RLHF_OTEL_CAPTURE_ERRORS", True, _flag, "true or false",
+    Setting("capture_feedback", "RLHF_OTEL_CAPTURE_FEEDBACK", True, read.flag, "true or false", "Take feedback."),
+    Setting("capture_metrics", "RLHF_OTEL_CAPTURE_METRICS", True, read.flag, "true or false", "Measure."),
+    Setting("capture_errors", "RLHF_OTEL_CAPTURE_ERRORS", True, read.flag, "true or false",
             "Record what went wrong with a call: type, message and status code. That it failed is recorded anyway."),
-    Setting("collect_context", "RLHF_OTEL_COLLECT_CONTEXT", True, _flag, "true or false",
+    Setting("collect_context", "RLHF_OTEL_COLLECT_CONTEXT", True, read.flag, "true or false",
             "Attach what `rlhf.context` was given, and an anonymous user where it was given none."),
     Setting("environment", "RLHF_OTEL_ENVIRONMENT", None, str, "a name",
             "Where the application runs, such as production: `deployment.environment.name` of the resource."),
     Setting("app_version", "RLHF_OTEL_APP_VERSION", None, str, "a version",
             "The application's version: `service.version` of the resource."),
-    Setting("signals", "RLHF_OTEL_SIGNALS", True, _flag, "true or false",
+    Setting("signals", "RLHF_OTEL_SIGNALS", True, read.flag, "true or false",
             "Take implicit signals: those that the application reports and those that are detected."),
-    Setting("detect_signals", "RLHF_OTEL_DETECT_SIGNALS", True, _flag, "true or false",
+    Setting("detect_signals", "RLHF_OTEL_DETECT_SIGNALS", True, read.flag, "true or false",
             "Detect the signals continue and regenerate in the conversations that are recorded."),
-    Setting("signal_scores", "RLHF_OTEL_SIGNAL_SCORES", None, _scores, "signal=score,signal=score; none for no score",
+    Setting("signal_scores", "RLHF_OTEL_SIGNAL_SCORES", None, read.scores,
+            "signal=score,signal=score; none for no score",
             "How good a signal is, from 0 to 1, where that is not the default."),
-    Setting("ask_every", "RLHF_OTEL_ASK_EVERY", DEFAULT_ASK_EVERY, _amount, "a count, 0 for never",
+    Setting("ask_every", "RLHF_OTEL_ASK_EVERY", DEFAULT_ASK_EVERY, read.amount, "a count, 0 for never",
             "After how many answers of a session `feedback.should_ask` says yes."),
     Setting("token_key", "RLHF_OTEL_TOKEN_KEY", None, str, "a secret, or several with commas, the newest first",
             "Signs feedback tokens. Without it, a key file beside the store, which only its owner can read."),
-    Setting("exit_timeout", "RLHF_OTEL_EXIT_TIMEOUT", 3.0, _positive, "seconds",
+    Setting("exit_timeout", "RLHF_OTEL_EXIT_TIMEOUT", 3.0, read.positive, "seconds",
             "The longest that the end of the process waits for the last batch."),
-    Setting("max_attribute_bytes", "RLHF_OTEL_MAX_ATTRIBUTE_BYTES", 0, _amount, "bytes, 0 for no limit",
+    Setting("max_attribute_bytes", "RLHF_OTEL_MAX_ATTRIBUTE_BYTES", 0, read.amount, "bytes, 0 for no limit",
             "The longest that one attribute of message content may be; a longer one is cut and says so."),
-    Setting("unset_consent", "RLHF_OTEL_UNSET_CONSENT", "none", _word("train", "eval", "none"), "train, eval or none",
+    Setting("unset_consent", "RLHF_OTEL_UNSET_CONSENT", "none", read.word("train", "eval", "none"),
+            "train, eval or none",
             "What `rlhf-otel export` takes for consent on calls of which nobody said anything."),
-    Setting("log_level", "RLHF_OTEL_LOG_LEVEL", None, _word("debug", "info", "warning", "error"),
+    Setting("log_level", "RLHF_OTEL_LOG_LEVEL", None, read.word("debug", "info", "warning", "error"),
             "debug, info, warning or error", "Print our own log to stderr from this level on."),
-    Setting("queue_size", "OTEL_BSP_MAX_QUEUE_SIZE", 32_768, _count, "a count",
+    Setting("queue_size", "OTEL_BSP_MAX_QUEUE_SIZE", 32_768, read.count, "a count",
             "How many ended spans may wait for the export thread."),
-    Setting("queue_bytes", "RLHF_OTEL_QUEUE_BYTES", 268_435_456, _count, "bytes",
+    Setting("queue_bytes", "RLHF_OTEL_QUEUE_BYTES", 268_435_456, read.count, "bytes",
             "How much content may wait for the export thread, and again for each backend; the oldest is dropped beyond"
             " that, feedback last."),
-    Setting("max_export_bytes", "RLHF_OTEL_MAX_EXPORT_BYTES", 4_194_304, _count, "bytes",
+    Setting("max_export_bytes", "RLHF_OTEL_MAX_EXPORT_BYTES", 4_194_304, read.count, "bytes",
             "How large one OTLP request may be; what is larger by itself goes alone, and is cut where the backend"
             " refuses it as too large."),
-    Setting("batch_size", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, _count, "a count", "How many spans go out at once."),
-    Setting("batch_delay_ms", "OTEL_BSP_SCHEDULE_DELAY", 500.0, _positive, "milliseconds",
+    Setting("batch_size", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, read.count, "a count",
+            "How many spans go out at once."),
+    Setting("batch_delay_ms", "OTEL_BSP_SCHEDULE_DELAY", 500.0, read.positive, "milliseconds",
             "How long the first span of a batch waits for company."),
-    Setting("feedback_queue_size", "OTEL_BLRP_MAX_QUEUE_SIZE", 32_768, _count, "a count",
+    Setting("feedback_queue_size", "OTEL_BLRP_MAX_QUEUE_SIZE", 32_768, read.count, "a count",
             "How many feedback events may wait for the export thread."),
-    Setting("feedback_batch_size", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", 512, _count, "a count",
+    Setting("feedback_batch_size", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", 512, read.count, "a count",
             "How many feedback events go out at once."),
-    Setting("feedback_batch_delay_ms", "OTEL_BLRP_SCHEDULE_DELAY", 500.0, _positive, "milliseconds",
+    Setting("feedback_batch_delay_ms", "OTEL_BLRP_SCHEDULE_DELAY", 500.0, read.positive, "milliseconds",
             "How long the first feedback event of a batch waits for company."),
     Setting("server_token", "RLHF_OTEL_SERVER_TOKEN", None, str, "a secret",
             "What `rlhf-otel serve` wants to see in `authorization: Bearer`. It must have one to listen beyond this"
             " machine."),
-    Setting("server_hosts", "RLHF_OTEL_SERVER_HOSTS", (), _words, "names with commas",
+    Setting("server_hosts", "RLHF_OTEL_SERVER_HOSTS", (), read.words, "names with commas",
             "Host names by which `rlhf-otel serve` may be called, beside addresses and localhost; not asked where there"
             " is a token."),
-    Setting("server_max_bytes", "RLHF_OTEL_SERVER_MAX_BYTES", 67_108_864, _count, "bytes",
+    Setting("server_max_bytes", "RLHF_OTEL_SERVER_MAX_BYTES", 67_108_864, read.count, "bytes",
             "The largest request that `rlhf-otel serve` takes, compressed or not."),
-    Setting("server_waiting_bytes", "RLHF_OTEL_SERVER_WAITING_BYTES", 134_217_728, _count, "bytes",
+    Setting("server_waiting_bytes", "RLHF_OTEL_SERVER_WAITING_BYTES", 134_217_728, read.count, "bytes",
             "How much `rlhf-otel serve` holds that is not yet written; beyond that, clients are told to come again."),
-    Setting("server_inbox_bytes", "RLHF_OTEL_SERVER_INBOX_BYTES", 268_435_456, _count, "bytes",
+    Setting("server_inbox_bytes", "RLHF_OTEL_SERVER_INBOX_BYTES", 268_435_456, read.count, "bytes",
             "How much `rlhf-otel serve` may keep in the store as it came, to take it apart when the rush is over."),
-    Setting("server_patience", "RLHF_OTEL_SERVER_PATIENCE", 10.0, _positive, "seconds",
+    Setting("server_patience", "RLHF_OTEL_SERVER_PATIENCE", 10.0, read.positive, "seconds",
             "How long a client may take to send the head of a request, or to begin with its body."),
 )  # fmt: skip
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}

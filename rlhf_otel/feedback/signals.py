@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rlhf_otel import hooks
-from rlhf_otel.config import SIGNALS
+from rlhf_otel.setting_values import SIGNALS
 
 SCORES: dict[str, float | None] = dict(
     zip(SIGNALS, (0.2, 0.3, 0.8, 0.7, 0.9, 0.1, 0.3, None), strict=True)  # in the order of the names

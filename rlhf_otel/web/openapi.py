@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rlhf_otel._version import __version__
-from rlhf_otel.config import SIGNALS
 from rlhf_otel.records import FEEDBACK_KINDS
+from rlhf_otel.setting_values import SIGNALS
 
 _KINDS = [kind for kind in FEEDBACK_KINDS if kind in ("binary", "rating", "score", "categorical", "comment", "custom")]
 _TEXT = {"type": "string"}

@@ -7,9 +7,10 @@ import pytest
 
 import rlhf_otel as rlhf
 from rlhf_otel import Interaction, feedback, hooks
-from rlhf_otel.config import SIGNALS, ConfigError, load
+from rlhf_otel.config import ConfigError, load
 from rlhf_otel.feedback import detect
 from rlhf_otel.feedback.detect import Turns
+from rlhf_otel.setting_values import SIGNALS
 from rlhf_otel.testing import Reply
 from rlhf_otel.views import interaction_json
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rlhf_otel import config
+from rlhf_otel import config, setting_values
 from rlhf_otel.config import SETTINGS, ConfigError
 
 # Setting -> (text in the environment, its value, another value in the file, that as it is effective, bad values)
@@ -64,6 +64,8 @@ CASES = {
     "feedback_queue_size": ("10", 10, 20, 20, ["0", "x"]),
     "feedback_batch_size": ("10", 10, 20, 20, ["0", "x"]),
     "feedback_batch_delay_ms": ("100", 100.0, 20, 20.0, ["0", "x"]),
+    "retention_age": ("30d", 2_592_000.0, "12h", 43_200.0, ["soon", "0", "-1"]),
+    "retention_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
     "server_token": ("secret", "secret", "other", "other", []),
     "server_hosts": ("a, b,", ("a", "b"), ["c"], ("c",), []),
     "server_max_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
@@ -131,7 +133,7 @@ def test_empty_variables_and_missing_arguments_say_nothing():
 
 @pytest.mark.parametrize(
     ("given", "mode"),
-    [(case(mode), mode) for mode in config.CAPTURE_MODES for case in (str.lower, str.upper, str.title)]
+    [(case(mode), mode) for mode in setting_values.CAPTURE_MODES for case in (str.lower, str.upper, str.title)]
     + [(" span_only ", "SPAN_ONLY"), ("true", "SPAN_ONLY"), ("false", "NO_CONTENT"), (True, "SPAN_ONLY"),
        (False, "NO_CONTENT"), ("0", "NO_CONTENT"), ("yes", "SPAN_ONLY")],
 )  # fmt: skip

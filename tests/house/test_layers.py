@@ -19,6 +19,7 @@ FLOORS = {
             "views",
             "hooks",
             "config",
+            "setting_values",
             "app_context",
             "propagation",
             "totals",
