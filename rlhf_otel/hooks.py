@@ -82,8 +82,12 @@ class Telemetry(Protocol):
     def measure(self, interaction: Interaction, stamps: Sequence[int]) -> None:
         """Records the client metrics of one call; `stamps` are the times of its chunks, in nanoseconds."""
 
-    def emit(self, feedback: Feedback) -> str:
-        """Sends one feedback event on its way; returns its status: joined, pending, spooled or sent."""
+    def emit(self, feedback: Feedback, *, told: bool = True) -> str:
+        """Sends one feedback event on its way.
+
+        Returns:
+            Its status: joined, pending, spooled or sent. Empty unless `told`, as it may take a look into the store.
+        """
 
 
 telemetry: Telemetry | None = None

@@ -155,7 +155,7 @@ class ProviderTelemetry:
 
     # --- Events ---------------------------------------------------------------------------------------------------
 
-    def emit(self, feedback: Feedback) -> str:
+    def emit(self, feedback: Feedback, *, told: bool = True) -> str:
         """Emits the feedback event in the context of the rated span."""
         feedback = self.pipeline.feedback(feedback)
         self._log(
@@ -171,7 +171,7 @@ class ProviderTelemetry:
         if (instruments := self._instruments()) is not None:
             instruments.count(feedback, *self._arms.get(feedback.span_id, (None, None)))
             self._measured()
-        return self._status(feedback)
+        return self._status(feedback) if told else ""
 
     def _emit_details(self, interaction: Interaction) -> None:
         attributes = codec.interaction_attributes(interaction)

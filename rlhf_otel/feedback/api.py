@@ -200,15 +200,24 @@ def send(feedback: Feedback) -> FeedbackRef | None:
     Raises:
         FeedbackError: nothing takes feedback.
     """
-    telemetry = hooks.telemetry or (hooks.by_hand and hooks.by_hand())
+    telemetry = taking()
     if telemetry is None:
-        raise FeedbackError("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "
-                            "rlhf_otel.instrument() first")  # fmt: skip
-    if hooks.settings is not None and not hooks.settings.capture_feedback:
         return None
     status = telemetry.emit(feedback)
     asking.given(feedback)
     named = ("span_id", "trace_id", "response_id", "message_id", "session", "turn")
-    return FeedbackRef(
-        feedback.id, {key: value for key in named if (value := getattr(feedback, key)) not in (None, "")}, status
-    )
+    target = {key: value for key in named if (value := getattr(feedback, key)) not in (None, "")}
+    return FeedbackRef(feedback.id, target, status)
+
+
+def taking() -> hooks.Telemetry | None:
+    """What takes feedback now; None where the setting `capture_feedback` is off.
+
+    Raises:
+        FeedbackError: nothing does.
+    """
+    telemetry = hooks.telemetry or (hooks.by_hand and hooks.by_hand())
+    if telemetry is None:
+        raise FeedbackError("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "
+                            "rlhf_otel.instrument() first")  # fmt: skip
+    return telemetry if hooks.settings is None or hooks.settings.capture_feedback else None

@@ -195,7 +195,7 @@ def _range(given: Any) -> tuple[int, int] | None:
 def _metadata(metadata: Any) -> dict[str, Any]:
     if not isinstance(metadata, Mapping | None):
         raise FeedbackError(f"metadata is {type(metadata).__name__}; names with values are expected")
-    return cast("dict[str, Any]", bearable(metadata or {}, "metadata"))
+    return cast("dict[str, Any]", bearable(metadata, "metadata")) if metadata else {}
 
 
 def _time(time_ns: Any) -> int:

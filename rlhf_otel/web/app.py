@@ -42,9 +42,10 @@ class FeedbackApp:
 
     async def _respond(self, scope: Any, receive: Any, send: Any) -> None:
         response = await self._answer(scope, receive)
-        headers = [(name.encode(), value.encode("latin-1")) for name, value in response.all_headers.items()]
+        named, body = response.sent
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": response.body})
+        await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, scope: Any, receive: Callable[[], Awaitable[Any]]) -> Response:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -108,8 +109,9 @@ class FeedbackWSGI:
             return self.app(environ, start_response)
         response = self._answer(path, environ)
         status = f"{response.status} {http.HTTPStatus(response.status).phrase}"
-        start_response(status, list(response.all_headers.items()))
-        return [response.body]
+        headers, body = response.sent
+        start_response(status, list(headers.items()))
+        return [body]
 
     def _answer(self, path: str, environ: dict[str, Any]) -> Response:
         headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
