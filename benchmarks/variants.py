@@ -70,16 +70,12 @@ class EncodingExporter:
     count = 0
     newest: Any = None
 
-    def __init__(self) -> None:
-        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-
-        self.encode: Callable[[Any], Any] = encode_spans
-
     def export(self, spans: Any) -> Any:
         """Does what the OTLP exporter does before it sends."""
+        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
         from opentelemetry.sdk.trace.export import SpanExportResult
 
-        self.encode(spans).SerializePartialToString()
+        encode_spans(spans).SerializePartialToString()
         self.count += len(spans)
         self.newest = spans[-1]
         return SpanExportResult.SUCCESS
@@ -211,16 +207,23 @@ class Own(Variant):
 
 
 class OwnExported(Own):
-    """The same with OTLP encoding, by the encoder that the OTLP exporters are given."""
+    """The same with OTLP encoding, and with everything written to the spool before it is sent."""
 
     def sinks(self) -> list[Any]:
-        """Our own sink around the exporter."""
-        from rlhf_otel.export.encoder import Encoder
-        from rlhf_otel.export.otlp import SpanSink
+        """A sink that does what the one for OTLP does before it sends."""
+        self.sink = _JoiningSink()
+        return [self.sink]
 
-        self.sink = EncodingExporter()
-        self.sink.encode = Encoder().encode
-        return [SpanSink(self.sink)]
+
+class _JoiningSink(_Sink):
+    """Makes requests of what was encoded, and throws the bytes away."""
+
+    def send(self, items: Any) -> bool:
+        """Joins and counts."""
+        from rlhf_otel.export import wire
+
+        wire.request([item.packed for item in items])
+        return super().send(items)
 
 
 def assert_no_faults() -> None:

@@ -88,15 +88,22 @@ def stats() -> dict[str, Any]:
     """What happened in this process so far.
 
     Counts of calls, interactions, errors, feedback, drops, failed uploads (`failed_batches`), faults, and of what waits
-    to be delivered; `feedback_rate` and `error_rate` of the interactions, their `average_duration_s`, and the newest
-    `sessions` with their interactions, errors and how many of them were rated.
+    to be delivered (`spooled` of them on the disk alone); `feedback_rate` and `error_rate` of the interactions, their
+    `average_duration_s`, and the newest `sessions` with their interactions, errors and how many of them were rated.
     """
     telemetry = setup.current()
-    waiting = telemetry.own.worker.waiting if telemetry is not None else 0
+    waiting = telemetry.own.intake.waiting if telemetry is not None else 0
     known = ("calls", "interactions", "errors", "feedback", "feedback_refused", "signals_detected", "dismissed",
-             "dropped_by_processor", "dropped_queue_full", "dropped_undelivered", "failed_batches",
-             "faults")  # fmt: skip
-    return {**dict.fromkeys(known, 0), **hooks.counters, "waiting": waiting, **totals.process.shown()}
+             "dropped_by_processor", "dropped_queue_full", "dropped_undelivered", "dropped_spool_full",
+             "failed_batches", "faults")  # fmt: skip
+    spooled = telemetry.own.worker.on_disk if telemetry is not None else 0
+    return {
+        **dict.fromkeys(known, 0),
+        **hooks.counters,
+        "waiting": waiting,
+        "spooled": spooled,
+        **totals.process.shown(),
+    }
 
 
 def clear() -> None:

@@ -19,6 +19,7 @@ from rlhf_otel import setting_values as read
 
 DEFAULT_ASK_EVERY = 5
 DEFAULT_STORE = ".rlhf-otel/store.db"
+DEFAULT_SPOOL = ".rlhf-otel/spool"
 
 
 class ConfigError(ValueError):
@@ -72,7 +73,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("retention_bytes", "RLHF_OTEL_RETENTION_BYTES", None, read.count, "bytes",
             "How large the embedded store may grow. What nobody has rated goes first, and feedback last."),
     Setting("durability", "RLHF_OTEL_DURABILITY", "disk", read.word("memory", "disk", "sync"), "memory, disk or sync",
-            "What survives a crash. Until the crash-safe queue is there, disk and sync behave as memory does."),
+            "What survives a crash: nothing (and nothing is written to the disk), all but the last 20 ms, or every span"
+            " that has ended."),
+    Setting("spool", "RLHF_OTEL_SPOOL", DEFAULT_SPOOL, str, "a folder",
+            "Where what is not delivered yet is written, with the durability disk or sync."),
+    Setting("spool_bytes", "RLHF_OTEL_SPOOL_BYTES", 536_870_912, read.count, "bytes",
+            "How much may be written there, by all processes; the oldest spans go beyond that, feedback last."),
     Setting("sample_rate", "RLHF_OTEL_SAMPLE_RATE", 1.0, read.share, "a share from 0 to 1",
             "The share of traces that is kept. Feedback is always kept."),
     Setting("redact", "RLHF_OTEL_REDACT", True, read.flag, "true or false",
@@ -111,7 +117,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("token_key", "RLHF_OTEL_TOKEN_KEY", None, str, "a secret, or several with commas, the newest first",
             "Signs feedback tokens. Without it, a key file beside the store, which only its owner can read."),
     Setting("exit_timeout", "RLHF_OTEL_EXIT_TIMEOUT", 3.0, read.positive, "seconds",
-            "The longest that the end of the process waits for the last batch."),
+            "The longest that the end of the process waits for the backend; by default not for a single request that"
+            " takes longer than 0.8 s, where the spool keeps what is not delivered."),
     Setting("max_attribute_bytes", "RLHF_OTEL_MAX_ATTRIBUTE_BYTES", 0, read.amount, "bytes, 0 for no limit",
             "The longest that one attribute of message content may be; a longer one is cut and says so."),
     Setting("unset_consent", "RLHF_OTEL_UNSET_CONSENT", "none", read.word("train", "eval", "none"),

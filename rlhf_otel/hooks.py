@@ -142,6 +142,8 @@ def on(event: str, listener: Listener) -> Callable[[], None]:
     Args:
         event: one of interaction, feedback, error, buffer_full, drop, flush.
         listener: called with what the event is about; what it raises is counted and logged, never passed on.
+            `buffer_full` comes before anything is dropped, with the list of it: interactions and feedback, or
+            OpenTelemetry's spans where the work on them was still to be done.
 
     Returns:
         A function that removes the listener again.

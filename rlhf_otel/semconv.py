@@ -182,6 +182,7 @@ METRIC_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk
 METRIC_TIME_PER_OUTPUT_CHUNK: Final = "gen_ai.client.operation.time_per_output_chunk"
 METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"
 METRIC_FEEDBACK_COUNT: Final = "rlhf.feedback.count"
+METRIC_EXPORT_DROPPED: Final = "rlhf.export.dropped"
 METRIC_FEEDBACK_SCORE: Final = "rlhf.feedback.score"
 TOKEN_TYPE: Final = "gen_ai.token.type"
 

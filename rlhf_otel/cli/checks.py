@@ -165,16 +165,23 @@ def store(config: Config) -> Iterator[Finding]:
 
 
 def _could_be_made(path: Path) -> Finding:
-    """Tries it out in the nearest folder that there is, and leaves nothing there."""
+    wrong = _refusal(path)
+    if wrong:
+        return Finding("store", "fail", f"{path} cannot be made: {wrong}", "name another with RLHF_OTEL_STORE")
+    return Finding("store", "ok", f"{path} is made with the first call")
+
+
+def _refusal(path: Path) -> str:
+    """Why nothing can be made at `path`; empty where it can. Tries it in the nearest folder, and leaves nothing."""
     import tempfile
 
-    folder = next(parent for parent in path.expanduser().absolute().parents if parent.exists())
+    full = path.expanduser().absolute()
+    folder = next(place for place in (full, *full.parents) if place.exists())
     try:
         Path(tempfile.mkdtemp(prefix=".rlhf-otel-", dir=folder)).rmdir()
     except OSError as error:
-        wrong = f"{path} cannot be made: {folder} takes nothing ({error.strerror})"
-        return Finding("store", "fail", wrong, "name another with RLHF_OTEL_STORE")
-    return Finding("store", "ok", f"{path} is made with the first call")
+        return f"{folder} takes nothing ({error.strerror})"
+    return ""
 
 
 def _opened(path: str) -> Finding:
@@ -192,6 +199,29 @@ def _opened(path: str) -> Finding:
     inside = f"{calls:,} calls, {feedback:,} feedback, {waiting:,} waiting"
     hint = "; `rlhf-otel feedback --pending` lists feedback whose call is missing" if waiting else ""
     return Finding("store", "ok", f"{path} is writable and holds {inside}{hint}")
+
+
+def spool(config: Config) -> Iterator[Finding]:
+    """What survives a crash, and what has been left on the disk."""
+    from rlhf_otel.export.own import spools
+    from rlhf_otel.export.spool.looking import seen
+
+    if not spools(config):
+        yield Finding("spool", "ok", "not used: what has not been delivered ends with the process")
+        return
+    if wrong := _refusal(Path(config.spool)):
+        detail = f"{config.spool} cannot be written: {wrong}; what has not been delivered ends with the process"
+        yield Finding("spool", "warn", detail, "name another with RLHF_OTEL_SPOOL, or set RLHF_OTEL_DURABILITY=memory")
+        return
+    what = "every span that has ended" if config.durability == "sync" else "all but the last 20 ms"
+    yield Finding("spool", "ok", f"{config.spool} keeps {what} until it is delivered (durability {config.durability})")
+    waiting = list(seen(Path(config.spool).expanduser()))
+    left = sum(each.items for each in waiting if not each.is_owned)
+    if owned := sum(each.items for each in waiting if each.is_owned):
+        yield Finding("spool", "ok", f"{owned} items of running processes wait there")
+    if left:
+        helps = "`rlhf-otel spool replay` sends them; so does their application when it runs again"
+        yield Finding("spool", "warn", f"{left} items wait there that processes have left which are gone", helps)
 
 
 def endpoint(config: Config) -> Iterator[Finding]:
@@ -247,6 +277,7 @@ CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     client_libraries,
     other_instrumentations,
     store,
+    spool,
     endpoint,
 )
 

@@ -36,10 +36,11 @@ def command(as_json: bool, verbose: bool) -> None:
 
 def effective(config: Config) -> list[dict[str, Any]]:
     """One row for each setting, without secrets."""
+    found = {setting.name: config.values[setting.name].value for setting in SETTINGS} | _by_default(config)
     return [
         {
             "name": setting.name,
-            "value": without_secrets(setting.name, config.values[setting.name].value),
+            "value": without_secrets(setting.name, found[setting.name]),
             "source": config.values[setting.name].source,
             "env": setting.env,
             "takes": setting.takes,
@@ -47,6 +48,13 @@ def effective(config: Config) -> list[dict[str, Any]]:
         }
         for setting in SETTINGS
     ]
+
+
+def _by_default(config: Config) -> dict[str, Any]:
+    """What holds where nobody has set something, and other settings say what."""
+    from rlhf_otel.export.own import store_path
+
+    return {} if config.store else {"store": store_path(config)}
 
 
 def _print(rows: list[dict[str, Any]], verbose: bool) -> None:

@@ -239,7 +239,8 @@ def _retract(feedback_id: str, store: str | None, as_json: bool) -> None:
 
 
 def _config(store: str | None) -> Config:
-    config = load({"store": store})
+    # Somebody waits to be told whether it has arrived; what has not is theirs to give again.
+    config = load({"store": store, "durability": "memory"})
     if not config.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         raise Problem("recording is switched off (RLHF_OTEL_ENABLED or OTEL_SDK_DISABLED), so nothing was written")
     return config
@@ -258,10 +259,9 @@ def _deliver(config: Config, act: Callable[[], list[Any]]) -> list[Any]:
         sent = act()
     except FeedbackError as error:
         raise click.UsageError(str(error)) from None
-    if not rlhf_otel.flush(timeout=config.exit_timeout):
-        raise Problem(
-            f"not confirmed within {config.exit_timeout:g} s that it arrived. `rlhf-otel doctor` finds out why"
-        )
+    patience_s = config.exit_timeout
+    if not rlhf_otel.flush(timeout=patience_s):
+        raise Problem(f"not confirmed within {patience_s:g} s that it arrived. `rlhf-otel doctor` finds out why")
     return sent
 
 

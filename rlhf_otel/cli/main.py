@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "export": ("rlhf_otel.cli.export", "command", "Make a dataset of calls and what people thought of them."),
     "datasets": ("rlhf_otel.cli.datasets", "command", "Look at datasets: list, show, diff, audit."),
     "compare": ("rlhf_otel.cli.compare", "command", "Compare variants or models by what people think of them."),
+    "spool": ("rlhf_otel.cli.spool", "command", "See, send or print what no backend has taken yet."),
     "doctor": ("rlhf_otel.cli.doctor", "command", "Find out why something is not recorded or not sent."),
     "config": ("rlhf_otel.cli.config", "command", "Print every setting and where its value comes from."),
 }

@@ -1,103 +1,111 @@
-"""Spans as OTLP, for the SDK's exporters: what their own encoder makes of them, in a fifth of its time.
+"""Spans and log records as OTLP bytes: of spans, what the SDK's encoder makes of them, in a fifth of its time.
 
-It makes a message for each value, checks each, and copies it twice. Here the values go straight into the one message of
-a batch, and resource and scope are encoded once. Whatever is not plain (events, links, a value of another type) is
-left to the SDK's encoder, span by span; and so is everything where the two do not agree on the first span, as may be
-with an SDK that is newer than this.
+The SDK makes a message for each value, checks each, and copies it twice. Here the values go straight into one message,
+and resource and scope are encoded once. Whatever is not plain (events, links, a value of another type) is left to the
+SDK's encoder, span by span; and so is everything where the two do not agree on the first span, as may be with an SDK
+that is newer than this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import FunctionType, MethodType
 from typing import Any
 
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
+
+from rlhf_otel.export import wire
+from rlhf_otel.export.wire import Packed, Signal
 
 _KINDS = {kind: trace_pb2.Span.SpanKind.Value(f"SPAN_KIND_{kind.name}") for kind in SpanKind}
 _LOCAL = trace_pb2.SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 _REMOTE = _LOCAL | trace_pb2.SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
 _MOST_HEADS = 16
+_ENCODERS: dict[Signal, str] = {"traces": "encode_spans", "logs": "encode_logs"}
+"""What the SDK's exporters for http call to encode."""
 
 
-def hand_to(exporter: Any) -> None:
-    """Has `exporter`, one of the SDK's for spans over OTLP, encode by an `Encoder`.
+def hand_to(exporter: Any, signal: Signal) -> bool:
+    """Has `exporter`, where it is one of the SDK's for OTLP, take `Packed` items; whether it does from now on.
 
-    The one for grpc asks a method of its own for it; the one for http a function of its module, in whose place its
-    `export` sees ours. The exporters of others, which are of the same classes, are not touched.
+    The one for grpc asks a method of its own for the message; the one for http a function of its module, in whose place
+    its `export` sees ours. The exporters of others, which are of the same classes, are not touched.
     """
-    encode = Encoder().encode
-    export = type(exporter).export
+    encode, export = _ENCODERS[signal], getattr(type(exporter), "export", None)
     if hasattr(exporter, "_translate_data"):
-        exporter._translate_data = encode
-    elif type(export) is FunctionType and "encode_spans" in export.__code__.co_names and export.__closure__ is None:
-        seen = {**export.__globals__, "encode_spans": encode}
-        exporter.export = MethodType(FunctionType(export.__code__, seen, "export", export.__defaults__), exporter)
+        exporter._translate_data = lambda items: wire.REQUESTS[signal].FromString(wire.request(items))
+        return True
+    if type(export) is not FunctionType or encode not in export.__code__.co_names or export.__closure__ is not None:
+        return False
+    seen = {**export.__globals__, encode: _Request}
+    exporter.export = MethodType(FunctionType(export.__code__, seen, "export", export.__defaults__), exporter)
+    return True
+
+
+class _Request:
+    """What an exporter for http asks its encoder for: something that it can have as bytes."""
+
+    def __init__(self, items: Any) -> None:
+        self._items = items
+
+    def SerializeToString(self) -> bytes:  # noqa: N802 - protobuf's name
+        return wire.request(self._items)
+
+    SerializePartialToString = SerializeToString
+
+
+def pack_log(record: Any) -> Packed:
+    """A log record of the SDK's, in bytes."""
+    return next(wire.taken_apart(encode_logs([record]), "logs"))
 
 
 class Encoder:
-    """Encodes batches of spans for one exporter."""
+    """Encodes spans, of few resources and scopes."""
 
     def __init__(self) -> None:
         self._is_as_the_sdk: bool | None = None
-        self._heads: dict[tuple[int, int], tuple[Any, Any, Any]] = {}
+        self._heads: dict[tuple[int, int], tuple[Any, Any, bytes, bytes]] = {}
 
-    def encode(self, spans: Sequence[ReadableSpan]) -> Any:
-        """The `ExportTraceServiceRequest` that the SDK's `encode_spans` gives for `spans`."""
-        if self._is_as_the_sdk is None and spans:
-            self._is_as_the_sdk = self._request(spans[:1]) == encode_spans(spans[:1])
-        return self._request(spans) if self._is_as_the_sdk else encode_spans(spans)
+    def pack(self, span: ReadableSpan) -> Packed:
+        """`span` in bytes: together with others the request that the SDK's `encode_spans` makes of them."""
+        if self._is_as_the_sdk is None:
+            theirs = encode_spans([span])
+            ours = wire.request([self._packed(span)])
+            self._is_as_the_sdk = wire.REQUESTS["traces"].FromString(ours) == theirs
+        return self._packed(span) if self._is_as_the_sdk else _by_the_sdk(span)
 
-    def _request(self, spans: Sequence[ReadableSpan]) -> Any:
-        request = ExportTraceServiceRequest()
-        resources: dict[Any, tuple[Any, dict[Any, Any]]] = {}
-        places: dict[tuple[int, int], Any] = {}  # hashing a resource takes as long as encoding a span
-        for span in spans:
-            key = id(span.resource), id(span.instrumentation_scope)
-            place = places.get(key)
-            if place is None:
-                place = places[key] = self._place(request, resources, span)
-            before = len(place)
-            try:
-                _add(place, span)
-            except Exception:  # noqa: BLE001 - protobuf raises what it likes; the SDK leaves out what it cannot take
-                del place[before:]
-                place.add().CopyFrom(_by_the_sdk(span).scope_spans[0].spans[0])
-        return request
+    def _packed(self, span: ReadableSpan) -> Packed:
+        resource, scope = self._head(span)
+        place = trace_pb2.ScopeSpans()
+        try:
+            _add(place.spans, span)
+            return Packed(resource, scope, place.SerializePartialToString())
+        except Exception:  # noqa: BLE001 - protobuf raises what it likes; the SDK leaves out what it cannot take
+            return Packed(resource, scope, _by_the_sdk(span).body)
 
-    def _place(self, request: Any, resources: dict[Any, tuple[Any, dict[Any, Any]]], span: ReadableSpan) -> Any:
-        """The list in `request` that `span` belongs to: of its resource, and in that of its scope."""
-        head, scope = self._head(span), span.instrumentation_scope or None
-        if span.resource not in resources:
-            resource_spans = request.resource_spans.add()
-            resource_spans.CopyFrom(head)
-            resources[span.resource] = resource_spans, {scope: resource_spans.scope_spans[0].spans}
-        resource_spans, scopes = resources[span.resource]
-        if scope not in scopes:
-            scope_spans = resource_spans.scope_spans.add()
-            scope_spans.CopyFrom(head.scope_spans[0])
-            scopes[scope] = scope_spans.spans
-        return scopes[scope]
-
-    def _head(self, span: ReadableSpan) -> Any:
+    def _head(self, span: ReadableSpan) -> tuple[bytes, bytes]:
         """What stands before the spans of one resource and scope, as the SDK encodes it."""
         resource, scope = span.resource, span.instrumentation_scope
         if (kept := self._heads.get((id(resource), id(scope)))) is not None:
-            return kept[2]
-        head = _by_the_sdk(ReadableSpan("", span.get_span_context(), resource=resource, instrumentation_scope=scope))
-        del head.scope_spans[0].spans[:]
+            return kept[2], kept[3]
+        encoded = _by_the_sdk(ReadableSpan("", span.get_span_context(), resource=resource, instrumentation_scope=scope))
+        # Equal resources are one to the SDK, in the order of attributes that came first.
+        same = (known[2] for known in self._heads.values() if known[0] == resource)
+        head = next(same, encoded.resource), encoded.scope
         if len(self._heads) >= _MOST_HEADS:
             self._heads.clear()
-        self._heads[id(resource), id(scope)] = resource, scope, head  # kept, so that nothing else gets their ids
+        self._heads[id(resource), id(scope)] = resource, scope, *head  # kept, so that nothing else gets their ids
         return head
 
 
-def _by_the_sdk(span: ReadableSpan) -> Any:
-    return encode_spans([span]).resource_spans[0]
+def _by_the_sdk(span: ReadableSpan) -> Packed:
+    return next(wire.taken_apart(encode_spans([span]), "traces"))
+
+
+pack_span = Encoder().pack
 
 
 def _add(place: Any, span: ReadableSpan) -> None:

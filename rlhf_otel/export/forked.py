@@ -1,6 +1,6 @@
-"""Providers that start no thread in the children of a fork.
+"""What has to be seen to where the application forks: providers that start no thread in the children, and imports.
 
-Those of newer SDKs do: to tell a child by an id of its own they run resource detectors in a thread pool, right
+Providers of newer SDKs do: to tell a child by an id of its own they run resource detectors in a thread pool, right
 after the fork. Under gevent that lets greenlets of the parent go on in the child, and even in one that is about to
 become another program.
 """
@@ -9,8 +9,42 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+_LONGEST_S = 2.0
+"""A fork waits no longer than that; an import that takes longer may itself wait for whoever forks."""
+_importing = threading.RLock()
+_held = threading.local()
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """While a thread of ours is inside, forks wait: a module that is half imported then stays so in the child, and
+    whoever imports it there, the application too, waits for ever.
+    """
+    with _importing:
+        yield
+
+
+def _before() -> None:
+    _held.is_so = _importing.acquire(timeout=_LONGEST_S)
+
+
+def _in_parent() -> None:
+    if getattr(_held, "is_so", False):
+        _importing.release()
+
+
+def _in_child() -> None:
+    global _importing
+    _importing = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
 @functools.cache

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import codec, semconv
 from rlhf_otel.records import Feedback, Interaction
+
+if TYPE_CHECKING:
+    from rlhf_otel.export.wire import Packed
 
 
 @dataclass(frozen=True, slots=True)
 class EndedSpan:
     """A span with its final attributes, and the interaction that it tells of if it tells of one.
 
-    `local_only` spans belong to a provider that has exporters of its own.
+    Attributes:
+        readable: the SDK's span; None where only the rest is needed any more.
+        interaction: None also for what came back from the spool, which is in bytes alone.
+        local_only: the span belongs to a provider that has exporters of its own.
+        packed: the span in bytes, once they were needed.
+        written: what is written in its place, where the span itself has not been redacted.
     """
 
     readable: Any
     interaction: Interaction | None
     local_only: bool = False
+    packed: Packed | None = None
+    written: Any = None
 
 
 def ended(span: Any, interaction: Interaction, local_only: bool = False) -> EndedSpan:
@@ -29,10 +39,19 @@ def ended(span: Any, interaction: Interaction, local_only: bool = False) -> Ende
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A feedback event as the SDK's log record, and the feedback in it."""
+    """A feedback event as the SDK's log record, the feedback in it, and all of it in bytes, as far as there is need."""
 
     readable: Any
-    feedback: Feedback
+    feedback: Feedback | None
+    packed: Packed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Any other log record."""
+
+    readable: Any
+    packed: Packed | None = None
 
 
 def remade(span: Any, attributes: Mapping[str, Any], status: Any = None, end_ns: int | None = None) -> Any:

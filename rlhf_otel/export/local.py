@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rlhf_otel import codec, hooks
+from rlhf_otel import codec, hooks, semconv
 from rlhf_otel.export.items import EndedSpan, Event
-from rlhf_otel.records import Handle, SpanRecord
+from rlhf_otel.records import Handle, Interaction, SpanRecord
 
 if TYPE_CHECKING:
+    from rlhf_otel.export.wire import Packed
     from rlhf_otel.store import Store
 
 MEMORY = ":memory:"
@@ -23,8 +24,23 @@ class StoreSink:
     name = "store"
     carries: Literal["spans", "events"] = "spans"
 
-    def __init__(self, path: str, *, feedback_only: bool = False, most_in_memory: int = 10_000) -> None:
-        """`most_in_memory` spans are kept where the file cannot be written; what comes later is dropped and counted."""
+    def __init__(
+        self,
+        path: str,
+        *,
+        feedback_only: bool = False,
+        most_in_memory: int = 10_000,
+        redacted: Callable[[Interaction], Interaction] = lambda interaction: interaction,
+    ) -> None:
+        """Opens nothing yet.
+
+        Args:
+            path: of the file, or `:memory:`.
+            feedback_only: take no spans.
+            most_in_memory: so many spans are kept where the file cannot be written; later ones are dropped and counted.
+            redacted: for what came back from the spool and is not ours.
+        """
+        self._redacted = redacted
         self.path = path
         self._most_in_memory = most_in_memory
         self._room: int | None = None
@@ -48,10 +64,11 @@ class StoreSink:
     def send(self, items: Sequence[Any]) -> bool:
         """Durable when it returns."""
         store = self.store
+        items = [each for item in items for each in ((item,) if _is_live(item) else recovered(item, self._redacted))]
         spans = self._fitting([item for item in items if isinstance(item, EndedSpan)])
         store.add(
             [span.interaction for span in spans if span.interaction is not None],
-            [item.feedback for item in items if isinstance(item, Event)],
+            [item.feedback for item in items if isinstance(item, Event) and item.feedback is not None],
             [_record(span.readable) for span in spans if span.interaction is None],
         )
         return True
@@ -125,8 +142,37 @@ def _first_found(store: Store, ids: Mapping[str, str | None], turn: int | None) 
     return next((handle for handle in found if handle is not None), None)
 
 
+def _is_live(item: Any) -> bool:
+    """Whether an item has more than its bytes."""
+    return item.readable is not None or (item.interaction if isinstance(item, EndedSpan) else item.feedback) is not None
+
+
+def recovered(item: Any, redacted: Callable[[Interaction], Interaction]) -> list[Any]:
+    """What came back from the spool as records; none where it cannot be read. What is not ours is redacted again."""
+    from rlhf_otel.export import wire
+    from rlhf_otel.store.otlp import decode_logs, decode_traces
+
+    packed: Packed = item.packed
+    if isinstance(item, EndedSpan):
+        decoded = decode_traces(wire.REQUESTS["traces"].FromString(wire.request([packed])))
+        is_ours = wire.scope_name(packed) == semconv.SCOPE
+        calls = (each if is_ours else redacted(each) for each in decoded.interactions)
+        return [*(EndedSpan(None, call) for call in calls), *(EndedSpan(span, None) for span in decoded.spans),
+                *(Event(None, given) for given in decoded.feedback)]  # fmt: skip
+    decoded = decode_logs(wire.REQUESTS["logs"].FromString(wire.request([packed])))
+    return [Event(None, given) for given in decoded.feedback]
+
+
+def records_of(items: Sequence[Any]) -> list[Any]:
+    """The interactions, feedback and other spans in what came back from the spool."""
+    found = [each for item in items for each in recovered(item, lambda interaction: interaction)]
+    return [each.feedback if isinstance(each, Event) else each.interaction or each.readable for each in found]
+
+
 def _record(span: Any) -> SpanRecord:
     """A span of another instrumentation, as it goes into the tree around the calls."""
+    if isinstance(span, SpanRecord):
+        return span
     context, parent = span.get_span_context(), span.parent
     return SpanRecord(
         trace_id=f"{context.trace_id:032x}", span_id=f"{context.span_id:016x}",

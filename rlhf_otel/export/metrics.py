@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rlhf_otel import hooks
 from rlhf_otel import semconv as s
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class Instruments:
         self._feedback = meter.create_counter(s.METRIC_FEEDBACK_COUNT, "{feedback}", "Feedback received.")
         self._score = histogram(
             s.METRIC_FEEDBACK_SCORE, "1", "Scores of feedback, 0 to 1.", [x / 10 for x in range(11)]
+        )
+
+        meter.create_observable_counter(
+            s.METRIC_EXPORT_DROPPED, [_dropped], "{item}", "Spans and events that were dropped."
         )
 
     def measure(self, i: Interaction, stamps: Sequence[int]) -> None:
@@ -65,3 +70,12 @@ class Instruments:
         self._feedback.add(1, attributes)
         if (score := f.score) is not None:
             self._score.record(score, attributes)
+
+
+def _dropped(_: Any) -> list[Any]:
+    """How much has been dropped so far, by the reason for it."""
+    from opentelemetry.metrics import Observation
+
+    prefix = "dropped_"
+    found = {name: count for name, count in dict(hooks.counters).items() if name.startswith(prefix) and count}
+    return [Observation(count, {"reason": name.removeprefix(prefix)}) for name, count in found.items()]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import operator
 import os
 import re
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from rlhf_otel import hooks
 from rlhf_otel.config import Config
 from rlhf_otel.export import sizes
-from rlhf_otel.export.items import EndedSpan, Event
+from rlhf_otel.export.items import EndedSpan
 
 BACKEND = "backend"
 """The key of the one line that says that the backend does not take what we send."""
@@ -38,6 +40,31 @@ def _named(signal: Signal) -> list[str]:
 def has_endpoint(signal: Signal, config: Config) -> bool:
     """Whether OTLP has somewhere to go for this signal."""
     return bool(config.endpoint or os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"))
+
+
+def destinations(config: Config) -> list[str]:
+    """Where OTLP goes, in words without secrets: what tells whether the items of another process go the same way."""
+    return [
+        f"{signal} {_protocol(signal, config)} {_without_secrets(_endpoint(signal, config))}"
+        for signal in ("traces", "logs")
+        if "otlp" in wanted_exporters(signal, config)
+    ]
+
+
+def _protocol(signal: Signal, config: Config) -> str:
+    return str(os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or config.protocol)
+
+
+def _endpoint(signal: Signal, config: Config) -> str:
+    if of_signal := os.environ.get(_signal_endpoint(signal)):
+        return of_signal
+    is_grpc = _protocol(signal, config) == "grpc"
+    base = config.endpoint or f"http://localhost:{4317 if is_grpc else 4318}"
+    return str(base) if is_grpc else f"{base.rstrip('/')}/v1/{signal}"
+
+
+def _without_secrets(url: str) -> str:
+    return re.sub(r"(//)[^/@]*@", r"\1", url).partition("?")[0]
 
 
 def is_silenced(signal: Signal) -> bool:
@@ -66,15 +93,11 @@ def _make(word: str, signal: Signal, config: Config) -> Any:
                 f"nothing installed is called that; OTEL_{signal.upper()}_EXPORTER takes otlp, console, none"
             )
         return found[0].load()()
-    protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or config.protocol
+    protocol = _protocol(signal, config)
     made = _otlp_class(signal, protocol)(**_arguments(signal, protocol, config))
     if isinstance(codes := getattr(made, "_retryable_error_codes", None), frozenset):
         # What is too large does not get smaller by being sent again for seconds; what else there is comes again anyway.
         made._retryable_error_codes = frozenset(code for code in codes if code.name != "RESOURCE_EXHAUSTED")
-    if signal == "traces":
-        from rlhf_otel.export import encoder
-
-        encoder.hand_to(made)
     return made
 
 
@@ -128,23 +151,42 @@ def _from_environment(name: str, config: Config) -> bool:
 
 
 class _ExporterSink:
-    """Sends through one of the SDK's exporters."""
+    """Sends through one of the SDK's exporters: bytes where it is one for OTLP, else the SDK's own objects."""
 
     topic = BACKEND
     carries: Literal["spans", "events"]
-    signal: Signal
+    signal: Literal["traces", "logs"]
 
     def __init__(self, exporter: Any) -> None:
+        from rlhf_otel.export import encoder
+        from rlhf_otel.export.answers import Answers
+
         self.name = f"{self.signal}_{type(exporter).__name__}"
         self.is_too_large = False
         self._exporter = exporter
+        self.takes_bytes = encoder.hand_to(exporter, self.signal)
+        """Whether it takes what came back from the spool."""
+        self._answers = Answers(exporter, self.signal)
+
+    def lean(self, item: Any) -> Any:
+        """Of `item` what is sent, which may wait for long."""
+        if not self.takes_bytes:
+            return replace(item, packed=None)
+        return replace(item if item.packed is not None else packed(item), readable=None)
 
     def send(self, items: Sequence[Any]) -> bool:
         """True when the exporter reports success."""
+        self._answers.forget()
+        wanted = operator.attrgetter("packed" if self.takes_bytes else "readable")
         with quiet() as said:
-            sent = self._exporter.export([_readable(item) for item in items]).name == "SUCCESS"
+            sent = self._exporter.export([wanted(item) for item in items]).name == "SUCCESS"
         self.is_too_large = not sent and any(map(_TOO_LARGE.search, said))
         return bool(sent)
+
+    @property
+    def retry_after_s(self) -> float:
+        """How long the backend asked us to wait before the next attempt."""
+        return self._answers.retry_after_s
 
     def cut(self, item: Any, most: int) -> Any:
         """`item` in at most `most` bytes; None where that cannot be."""
@@ -153,6 +195,10 @@ class _ExporterSink:
     def close(self) -> None:
         """Shuts the exporter down."""
         self._exporter.shutdown()
+
+    def _can_take(self, item: Any) -> bool:
+        """What came back from the spool has no object of the SDK's any more."""
+        return self.takes_bytes or item.readable is not None
 
 
 class SpanSink(_ExporterSink):
@@ -163,11 +209,14 @@ class SpanSink(_ExporterSink):
 
     def wants(self, item: Any) -> bool:
         """Spans of calls and of other instrumentations."""
-        return isinstance(item, EndedSpan) and not item.local_only
+        return isinstance(item, EndedSpan) and not item.local_only and self._can_take(item)
 
     def lean(self, item: EndedSpan) -> EndedSpan:
-        """The span alone: it has everything that is sent, and may wait for long."""
-        return EndedSpan(item.readable, None)
+        """The span alone."""
+        if item.written is not None:  # what the disk has in its place is not what is sent
+            item = replace(item, packed=None, written=None)
+        lean: EndedSpan = super().lean(item)
+        return replace(lean, interaction=None)
 
 
 class EventSink(_ExporterSink):
@@ -178,11 +227,16 @@ class EventSink(_ExporterSink):
 
     def wants(self, item: Any) -> bool:
         """Log records: feedback first of all."""
-        return not isinstance(item, EndedSpan)
+        return not isinstance(item, EndedSpan) and self._can_take(item)
 
 
-def _readable(item: Any) -> Any:
-    return item.readable if isinstance(item, EndedSpan | Event) else item
+def packed(item: Any) -> Any:
+    """`item` with its bytes: those that are to be written, where they are others than are to be sent."""
+    from rlhf_otel.export import encoder
+
+    if not isinstance(item, EndedSpan):
+        return replace(item, packed=encoder.pack_log(item.readable))
+    return replace(item, packed=encoder.pack_span(item.written or item.readable))
 
 
 _TOO_LARGE = re.compile(r"code: 413\b|larger than max|too large|exceeds max_request_size", re.IGNORECASE)

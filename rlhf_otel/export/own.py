@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from rlhf_otel import __version__, hooks, semconv
+from rlhf_otel import __version__, codec, hooks, semconv
 from rlhf_otel.config import DEFAULT_STORE
 from rlhf_otel.export import otlp
 from rlhf_otel.export.forked import threadless
-from rlhf_otel.export.items import EndedSpan, Event, ended, feedback_of, interaction_of, remade
-from rlhf_otel.export.local import StoreSink
+from rlhf_otel.export.intake import Intake
+from rlhf_otel.export.items import EndedSpan, Event, Record, ended, feedback_of, interaction_of, remade
+from rlhf_otel.export.local import MEMORY, StoreSink, records_of
 from rlhf_otel.export.outbox import Limits
 from rlhf_otel.export.worker import Worker
 
@@ -21,10 +24,13 @@ if TYPE_CHECKING:
     from rlhf_otel.export.outbox import Sink
     from rlhf_otel.export.readings import Metrics
     from rlhf_otel.export.spans import CallSpan, CallSpans
+    from rlhf_otel.export.spool.spool import Spool
     from rlhf_otel.records import Interaction
 
 
 Made = TypeVar("Made")
+_MOST_AT_ONCE = 1024
+"""So many of what is on the disk are taken into memory before they are sent: a burst waits in the queue."""
 
 
 class made_once(Generic[Made]):  # noqa: N801 - used as a decorator
@@ -61,25 +67,17 @@ class OwnProviders:
         self._joined: Any = None
         self._metrics: Metrics | None = None
         self.reconfigure(config)
+        spans, events = _limits(config)
+        self.spool = _spool(config)
+        if self.spool is not None:
+            self.spool.records = records_of
+        most = sys.maxsize if self.spool is None else _MOST_AT_ONCE
         self.worker = Worker(
-            self._make_sinks,
-            self._prepare,
-            spans=Limits(
-                config.queue_size,
-                config.batch_size,
-                config.batch_delay_ms / 1000,
-                config.queue_bytes,
-                config.max_export_bytes,
-            ),
-            events=Limits(
-                config.feedback_queue_size,
-                config.feedback_batch_size,
-                config.feedback_batch_delay_ms / 1000,
-                config.queue_bytes,
-                config.max_export_bytes,
-            ),
-            readings=self,
-        )
+            self._make_sinks, self._prepare, spans=spans, events=events, readings=self, spool=self.spool,
+            most_at_once=most,
+        )  # fmt: skip
+        sync = config.durability == "sync"
+        self.intake = Intake(self.worker, self._prepare, self.spool, sync=sync, spans=spans, events=events)
 
     def _renew_lock(self) -> None:
         self._lock = threading.RLock()
@@ -88,8 +86,15 @@ class OwnProviders:
         """Lets other settings say where everything goes. For providers that are global, and so cannot be made anew."""
         self.config = config
         path = store_path(config)
-        self.store_sink = None if path is None else StoreSink(path, most_in_memory=config.queue_size)
+        self.store_sink = None if path is None else self._store_at(path)
         self._event_store_sink = self.store_sink
+
+    def _store_at(self, path: str, *, feedback_only: bool = False) -> StoreSink:
+        def redacted(interaction: Interaction) -> Interaction:
+            return self.redacted(interaction)
+
+        most = self.config.queue_size
+        return StoreSink(path, feedback_only=feedback_only, most_in_memory=most, redacted=redacted)
 
     # --- The providers --------------------------------------------------------------------------------------------
 
@@ -108,7 +113,7 @@ class OwnProviders:
         """The one processor of the tracer provider."""
         from rlhf_otel.export.processors import SpanFeed
 
-        return SpanFeed(self.worker)
+        return SpanFeed(self.intake)
 
     @made_once
     def logger_provider(self) -> Any:
@@ -118,7 +123,7 @@ class OwnProviders:
         from rlhf_otel.export.processors import EventFeed
 
         provider = threadless(LoggerProvider)(resource=self.resource, shutdown_on_exit=False)
-        provider.add_log_record_processor(EventFeed(self.worker))
+        provider.add_log_record_processor(EventFeed(self.intake))
         return provider
 
     @made_once
@@ -188,7 +193,7 @@ class OwnProviders:
         """Ends `span` for the application; `finish(span, finalize)`, on the export thread, says what is exported."""
         span.end_later(end_ns)
         if span.get_span_context().trace_flags.sampled:
-            self.worker.put(("call", finish, span, finalize), size)
+            self.intake.put(("call", finish, span, finalize), size)
 
     def copied(
         self, span: Any, interaction: Interaction, attributes: dict[str, Any], end_ns: int, *, local_only: bool
@@ -209,7 +214,7 @@ class OwnProviders:
         from rlhf_otel.export.processors import SpanFeed
 
         self._joined = foreign
-        foreign.add_span_processor(SpanFeed(self.worker, local_only=True))
+        foreign.add_span_processor(SpanFeed(self.intake, local_only=True))
 
     # --- The export thread's side ---------------------------------------------------------------------------------
 
@@ -228,16 +233,18 @@ class OwnProviders:
         """The store; also where feedback would otherwise have nowhere to go."""
         unwanted = otlp.is_silenced("logs") or otlp.wanted_exporters("logs", self.config)
         if self._event_store_sink is None and not unwanted:
-            self._event_store_sink = StoreSink(DEFAULT_STORE, feedback_only=True)
+            self._event_store_sink = self._store_at(DEFAULT_STORE, feedback_only=True)
         if self._event_store_sink is not None and (self.store_sink is None or self.is_bypassed):
             hooks.say("feedback", "no backend takes log events, so feedback is kept in %s", self._event_store_sink.path)
         return self._event_store_sink
 
     def _prepare(self, item: Any) -> Any:
+        if not isinstance(item, tuple):
+            return item  # it has been prepared before it was written
         kind, payload, *rest = item
         if kind == "event":
             feedback = feedback_of(payload.log_record)
-            return payload if feedback is None else Event(payload, feedback)
+            return Record(payload) if feedback is None else Event(payload, feedback)
         if kind == "call":
             return payload(*rest)
         return self._from_elsewhere(payload, local_only=kind == "local")
@@ -245,12 +252,16 @@ class OwnProviders:
     def _from_elsewhere(self, span: Any, *, local_only: bool) -> EndedSpan:
         """A span of another instrumentation, or one of ours whose work was done before it ended.
 
-        What another one wrote has not been redacted. The span is its own and goes on as it is; our store's copy is not.
+        What another one wrote has not been redacted. The span is its own and goes on as it is; what we write of it is
+        redacted.
         """
         interaction = interaction_of(span)
-        if interaction is not None:
-            interaction = self.redacted(interaction)
-        return EndedSpan(span, interaction, local_only=local_only)
+        if interaction is None:
+            return EndedSpan(span, None, local_only=local_only)
+        redacted, written = self.redacted(interaction), None
+        if redacted is not interaction and self.spool is not None:
+            written = remade(span, codec.interaction_attributes(redacted))
+        return EndedSpan(span, redacted, local_only=local_only, written=written)
 
 
 def store_path(config: Config) -> str | None:
@@ -260,3 +271,34 @@ def store_path(config: Config) -> str | None:
     if otlp.wanted_exporters("traces", config) or otlp.is_silenced("traces"):
         return None
     return DEFAULT_STORE
+
+
+def spool_destinations(config: Config) -> list[str]:
+    """Where what is written to the spool is to go; none where it would go nowhere that outlives the process."""
+    to, path = otlp.destinations(config), store_path(config)
+    if path is not None and path != MEMORY:
+        to.append(f"store {Path(path).expanduser().absolute()}")
+    return to
+
+
+def spools(config: Config) -> bool:
+    """Whether anything is written to the spool."""
+    return config.durability != "memory" and bool(spool_destinations(config))
+
+
+def _spool(config: Config) -> Spool | None:
+    if not spools(config):
+        return None
+    from rlhf_otel.export.spool.spool import Spool
+
+    return Spool(config.spool, spool_destinations(config), config.spool_bytes)
+
+
+def _limits(config: Config) -> tuple[Limits, Limits]:
+    """Those of spans and those of events."""
+    size, most = config.queue_bytes, config.max_export_bytes
+    spans = Limits(config.queue_size, config.batch_size, config.batch_delay_ms / 1000, size, most)
+    events = Limits(
+        config.feedback_queue_size, config.feedback_batch_size, config.feedback_batch_delay_ms / 1000, size, most
+    )
+    return spans, events

@@ -1,4 +1,4 @@
-"""The SDK processors that hand what has ended to the export thread."""
+"""The SDK processors that hand on what has ended."""
 
 from __future__ import annotations
 
@@ -7,39 +7,40 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk._logs import LogRecordProcessor
 from opentelemetry.sdk.trace import SpanProcessor
 
+from rlhf_otel import semconv
 from rlhf_otel.export.sizes import size_of
 
 if TYPE_CHECKING:
-    from rlhf_otel.export.worker import Worker
+    from rlhf_otel.export.intake import Intake
 
 
 class SpanFeed(SpanProcessor):
-    """Puts every sampled span that ends into the export thread's queue, except those on which work is put off."""
+    """Takes every sampled span that ends, except those on which work is put off."""
 
-    def __init__(self, worker: Worker, *, local_only: bool = False) -> None:
+    def __init__(self, intake: Intake, *, local_only: bool = False) -> None:
         """`local_only` spans go to the embedded store and not to our exporters: their provider has its own."""
-        self._worker = worker
+        self._intake = intake
         self._kind = "local" if local_only else "span"
 
     def on_end(self, span: Any) -> None:
         """Queues the span."""
         if span.get_span_context().trace_flags.sampled:
-            self._worker.put((self._kind, span), size_of(span))
+            self._intake.put((self._kind, span), size_of(span))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Delivers what has ended; keeps the time and tells the truth."""
-        return self._worker.flush(timeout_millis / 1000)
+        return self._intake.flush(timeout_millis / 1000)
 
     def shutdown(self) -> None:
         """Delivers what has ended."""
-        self._worker.flush(3.0)
+        self._intake.flush(3.0)
 
 
 class EventFeed(LogRecordProcessor):
-    """Puts every event into the export thread's queue."""
+    """Takes every event."""
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
 
     def on_emit(self, log_record: Any) -> None:
         """Queues the event, as it is now."""
@@ -51,12 +52,13 @@ class EventFeed(LogRecordProcessor):
             instrumentation_scope=log_record.instrumentation_scope,
             limits=log_record.limits,
         )
-        self._worker.put_event(("event", record), size_of(record))
+        is_feedback = log_record.log_record.event_name == semconv.EVALUATION_EVENT
+        self._intake.put_event(("event", record), size_of(record), is_feedback=is_feedback)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Delivers what was emitted; keeps the time and tells the truth."""
-        return self._worker.flush(timeout_millis / 1000)
+        return self._intake.flush(timeout_millis / 1000)
 
     def shutdown(self) -> None:
         """Delivers what was emitted."""
-        self._worker.flush(3.0)
+        self._intake.flush(3.0)

@@ -128,7 +128,7 @@ def flush(timeout: float = 1.0) -> bool:
     if _telemetry is None:
         return True
     until = time.monotonic() + timeout
-    delivered = _telemetry.own.worker.flush(timeout)
+    delivered = _telemetry.own.intake.flush(timeout)
     return _flush_foreign(max(0.0, until - time.monotonic())) and delivered
 
 
@@ -157,7 +157,7 @@ def shutdown(timeout: float = 3.0) -> bool:
     with _lock:
         if _telemetry is None:
             return True
-        delivered = _telemetry.own.worker.close(timeout)
+        delivered = _telemetry.own.intake.close(timeout)
         _telemetry = hooks.telemetry = hooks.locate = hooks.settings = None
         hooks.provider_names, hooks.inject_usage, hooks.calls_are_captured = {}, False, True
     return delivered
@@ -166,6 +166,9 @@ def shutdown(timeout: float = 3.0) -> bool:
 _LOST = (
     "%d item%s could not be delivered in the last %g s and are lost; `rlhf-otel doctor` says why, --store keeps a copy"
 )
+_KEPT = "%d item%s wait in %s, and are sent when the application runs again or `rlhf-otel spool replay` is typed"
+_STUCK_S = 0.8
+"""How long the end waits for one request where nothing is lost, and nobody has said how long."""
 
 
 def flush_at_exit() -> None:
@@ -173,11 +176,17 @@ def flush_at_exit() -> None:
     if _telemetry is None:
         return
     _end_what_is_open()
-    own, given = _telemetry.own, _telemetry.config.exit_timeout
-    lost = hooks.counters["dropped_undelivered"]
-    if not own.worker.close(given):
-        lost = own.worker.waiting + hooks.counters["dropped_undelivered"] - lost
+    own = _telemetry.own
+    config = _telemetry.config
+    given, stuck_s = config.exit_timeout, None if config.is_set("exit_timeout") else _STUCK_S
+    dropped, worker = hooks.counters["dropped_undelivered"], own.worker
+    if own.intake.close(given, stuck_s):
+        return
+    lost = own.intake.homeless + hooks.counters["dropped_undelivered"] - dropped
+    if lost:
         hooks.say("exit", _LOST, lost, "" if lost == 1 else "s", given)
+    if own.spool is not None and (kept := worker.kept):
+        hooks.say("exit, kept", _KEPT, kept, "" if kept == 1 else "s", own.spool.folder)
 
 
 def _end_what_is_open() -> None:

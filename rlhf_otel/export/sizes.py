@@ -1,17 +1,16 @@
 """How many bytes an item takes on the wire, and how to make it take fewer.
 
-An estimate from above, from its attributes: encoding it just to see how long it gets would cost as much as sending it.
+Of what is not encoded yet an estimate from above, from its attributes: encoding it just to see how long it gets would
+cost as much as sending it.
 """
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from rlhf_otel.export import limits
-from rlhf_otel.export.items import EndedSpan, Event, remade
+from rlhf_otel.export.items import EndedSpan, Event, Record
 
 _ENVELOPE = 512
 """Ids, times, name, scope and its share of the resource."""
@@ -23,6 +22,8 @@ SMALL = 16_384
 
 def size_of(item: Any) -> int:
     """The bytes of `item` on the wire; 0 for what is neither a span nor a log record."""
+    if (packed := getattr(item, "packed", None)) is not None:
+        return int(packed.size)
     carrier = _carrier(item)
     attributes = getattr(carrier, "attributes", None)
     if attributes is None:
@@ -32,24 +33,21 @@ def size_of(item: Any) -> int:
 
 
 def cut(item: Any, most: int) -> Any:
-    """A copy of `item` whose attributes take at most `most` bytes, with notes of what is gone.
+    """A copy of `item` that takes at most `most` bytes, with notes of what is gone.
 
-    JSON stays JSON. None for feedback, which is never cut, and for what cannot be made so small.
+    None for feedback, which is never cut, for what is not in bytes yet, and for what cannot be made so small.
     """
-    if isinstance(item, Event) or (attributes := getattr(_carrier(item), "attributes", None)) is None:
+    if isinstance(item, Event) or item.packed is None:
         return None
-    longest = most
-    while longest > limits.SHORTEST:
-        longest = longest * 3 // 4
-        shorter = _with(item, {key: _shorter(value, longest) for key, value in attributes.items()})
-        if size_of(shorter) <= most:
-            return shorter
-    return None
+    from rlhf_otel.export import wire
+
+    shorter = wire.cut(item.packed, most, "traces" if isinstance(item, EndedSpan) else "logs")
+    return None if shorter is None else replace(item, packed=shorter)
 
 
 def _carrier(item: Any) -> Any:
     """The SDK's span or log record in `item`."""
-    readable = item.readable if isinstance(item, EndedSpan | Event) else item
+    readable = item.readable if isinstance(item, EndedSpan | Event | Record) else item
     return getattr(readable, "log_record", readable)
 
 
@@ -77,16 +75,3 @@ def _size(value: Any) -> int:
     if isinstance(value, Sequence):
         return len(value) if isinstance(value, bytes) else sum(_FIELD + _size(item) for item in value)
     return _FIELD
-
-
-def _shorter(value: Any, longest: int) -> Any:
-    return limits.shorten(value, longest) if isinstance(value, str) else limits.cut(value, longest)
-
-
-def _with(item: Any, attributes: dict[str, Any]) -> Any:
-    """A copy of `item` with other attributes."""
-    if isinstance(item, EndedSpan):
-        return EndedSpan(remade(item.readable, attributes), item.interaction, item.local_only)
-    record = copy.copy(item.log_record)
-    record.attributes = attributes
-    return dataclasses.replace(item, log_record=record)

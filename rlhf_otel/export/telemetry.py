@@ -274,11 +274,11 @@ class Telemetry(ProviderTelemetry):
         if completed.dropped or (foreign and not self.config.store) or not span.get_span_context().trace_flags.sampled:
             return
         ended = self.own.copied(span, completed.interaction, self.attributes(completed), end_ns, local_only=foreign)
-        self.own.worker.put(("call", lambda: ended), size_of(ended.readable))
+        self.own.intake.put(("call", lambda: ended), size_of(ended.readable))
 
     def complete(self, interaction: Interaction) -> Completed:
         """The pipeline; on the export thread a processor may drop the whole interaction."""
-        completed = self._announced(self.pipeline(interaction, deferred=self.own.worker.is_current_thread))
+        completed = self._announced(self.pipeline(interaction, deferred=self.own.intake.is_preparing_aside))
         if self._detects and not completed.dropped:
             self._notice(completed.interaction)
         return completed
@@ -304,8 +304,10 @@ class Telemetry(ProviderTelemetry):
         return self.own.logger_provider if is_stand_in(provider) else provider
 
     def _status(self, feedback: Feedback) -> str:
-        if not self.own.is_local or self._loggers() is not self.own.logger_provider:
+        if self._loggers() is not self.own.logger_provider:
             return "sent"
+        if not self.own.is_local:
+            return "spooled" if self.own.intake.keeps else "sent"
         made_here = handles.find(feedback.span_id)
         if made_here is not None and made_here.sampled and not self.own.is_bypassed:
             return "joined"

@@ -6,15 +6,23 @@ when it is taken, delivered or dropped, so that `flush` can keep its word.
 
 from __future__ import annotations
 
-import queue
+import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rlhf_otel import hooks
-from rlhf_otel.export.outbox import Limits, Outbox, Sink
+from rlhf_otel.export.forked import uninterrupted
+from rlhf_otel.export.inbox import Flush, Inbox, Taken
+from rlhf_otel.export.outbox import Limits, Outbox, Sink, record_of
 from rlhf_otel.export.sizes import size_of
+from rlhf_otel.export.spool.backlog import Backlog
+
+if TYPE_CHECKING:
+    from rlhf_otel.export.spool.segments import Place
+    from rlhf_otel.export.spool.spool import Spool
 
 
 class Readings(Protocol):
@@ -27,20 +35,7 @@ class Readings(Protocol):
         """Exports it now. Never raises."""
 
 
-class _Flush:
-    """A request to deliver everything taken so far; `done` is set when that was tried."""
-
-    __slots__ = ("close", "delivered", "done")
-
-    def __init__(self, *, close: bool = False) -> None:
-        self.done = threading.Event()
-        self.delivered = False
-        self.close = close
-
-
-_EVENT = object()
-"""Stands in the inbox for an event, which waits in a queue of its own: spans never crowd feedback out."""
-_WAKE = object()
+_LOOK_S = 0.02
 
 
 class Worker:
@@ -54,6 +49,10 @@ class Worker:
         spans: Limits,
         events: Limits,
         readings: Readings | None = None,
+        spool: Spool | None = None,
+        most_at_once: int = sys.maxsize,
+        name: str = "rlhf-otel-export",
+        is_last: bool = True,
     ) -> None:
         """Nothing is started before the first item.
 
@@ -63,7 +62,13 @@ class Worker:
             spans: for spans. What does not fit is dropped and counted, newest in the queue, oldest in an outbox.
             events: for feedback and other events, the same.
             readings: metrics, exported when they are due and at each flush.
+            spool: keeps on the disk what has a place there.
+            most_at_once: no more items are prepared before what has been is delivered.
+            name: of the thread.
+            is_last: what this one has delivered, has been.
         """
+        self._name, self._most_at_once, self._is_last = name, most_at_once, is_last
+        self._spool = spool
         self._make_sinks = make_sinks
         self._prepare = prepare
         self._readings = readings
@@ -73,107 +78,144 @@ class Worker:
 
     def _reset(self) -> None:
         """A new process has no thread and leaves what its parent had queued to its parent."""
-        self._renew_queues()
+        self._inbox = Inbox(self._spans, self._events, self._most_at_once)
+        self._backlog = None if self._spool is None else Backlog(self._spool, of_shared=False)
+        self._start_lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._outboxes: list[Outbox] | None = None
         self._lost = False
-        self._held = {"span": 0, "feedback": 0}  # bytes in the inbox
-
-    def _renew_queues(self) -> None:
-        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._event_inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        # Ends a wait for company: True at once, False where there may be enough. No event: that has a lock, for which
-        # no finalizer may wait.
-        self._hurry: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._start_lock = threading.RLock()
-        self._weighing = threading.RLock()  # a finalizer may run inside it, on the same thread
+        self._left_behind = 0
+        self._in_hand = 0  # taken from the inbox, and not in an outbox yet
 
     # --- The application's side -----------------------------------------------------------------------------------
 
-    def put(self, item: Any, size: int = 0) -> None:
-        """Takes a span that holds `size` bytes; never blocks. What does not fit is dropped and counted."""
-        waiting = self._inbox.qsize() - self._event_inbox.qsize()
-        if waiting >= self._spans.queue or not self._has_room("span", size, self._spans):
-            self._refuse(item, "span", waiting)
-            return
-        self._inbox.put((size, item))
-        self._hurry_for(waiting, self._spans)
-        self._ensure_thread()
+    def put(self, item: Any, size: int = 0, place: Place | None = None) -> None:
+        """Takes a span that holds `size` bytes; never blocks. What does not fit is dropped and counted.
 
-    def put_event(self, item: Any, size: int = 0) -> None:
-        """Takes an event, which has a queue of its own; never blocks."""
-        waiting = self._event_inbox.qsize()
-        if waiting >= self._events.queue or not self._has_room("feedback", size, self._events):
-            self._refuse(item, "feedback", waiting)
-            return
-        self._event_inbox.put((size, item))
-        self._inbox.put(_EVENT)
-        self._hurry_for(waiting, self._events)
-        self._ensure_thread()
+        What has a `place` on the disk is read from there later instead; the lock of the spool is to be held since it
+        was written.
+        """
+        if self._is_behind(place) or not self._inbox.put(item, size, place):
+            self._refuse(item, "span", place)
+        else:
+            self._ensure_thread()
 
-    def _hurry_for(self, waiting: int, limits: Limits) -> None:
-        """Has the thread look where the one that it has taken, those waiting and one more may be enough."""
-        if waiting + 2 >= limits.batch and self._hurry.empty():
-            self._hurry.put(False)
+    def put_event(self, item: Any, size: int = 0, place: Place | None = None) -> None:
+        """Takes an event, which has a queue of its own; the same holds."""
+        if self._is_behind(place) or not self._inbox.put_event(item, size, place):
+            self._refuse(item, "feedback", place)
+        else:
+            self._ensure_thread()
 
-    def _has_room(self, what: str, size: int, limits: Limits) -> bool:
-        """Whether `size` more bytes may wait, which are counted then. A single item always may."""
-        with self._weighing:
-            held = self._held[what]
-            if held and held + size > limits.bytes:
-                return False
-            self._held[what] = held + size
-        return True
+    def _is_behind(self, place: Place | None) -> bool:
+        """Whether something that was written before is to be read from the disk; so this is, too."""
+        return place is not None and self._backlog is not None and place.segment in self._backlog
 
     def wake(self) -> None:
         """Has the thread look at what is due, which it does by itself where it has something to do."""
-        if self._inbox.empty():
-            self._inbox.put(_WAKE)
+        if not len(self._inbox):
+            self._inbox.wake()
             self._ensure_thread()
+
+    @property
+    def kept(self) -> int:
+        """How many items a successor finds on the disk."""
+        return self._left_behind + self.waiting - self.homeless
 
     def flush(self, timeout: float) -> bool:
         """Delivers everything that was put before; True only when every sink has acknowledged all of it in time."""
-        return self._ask(_Flush(), timeout)
+        return self._ask(Flush(), timeout)
 
-    def close(self, timeout: float) -> bool:
-        """The same, and lets go of the sinks. Items put later start the thread anew."""
-        return self._ask(_Flush(close=True), timeout)
+    def close(self, timeout: float, stuck_s: float | None = None) -> bool:
+        """The same, and lets go of the sinks. Items put later start the thread anew.
+
+        Where the disk has all of it, a request that takes longer than `stuck_s` is not waited for.
+        """
+        return self._ask(Flush(close=True), timeout, stuck_s)
+
+    def replay(self, timeout: float) -> None:
+        """Delivers what was left on the disk, wherever it was to go; what is not taken stays there."""
+        until = time.monotonic() + timeout
+        while self._spool is not None and self._backlog is not None:
+            self._spool.look_around(self._backlog, anywhere=True)
+            if not self._backlog or not self.flush(max(0.0, until - time.monotonic())):
+                return
 
     @property
     def waiting(self) -> int:
         """How many items are queued or not yet acknowledged."""
-        return self._inbox.qsize() + sum(len(outbox) for outbox in self._outboxes or ())
+        return len(self._inbox) + self._in_hand + sum(len(outbox) + outbox.parked for outbox in self._outboxes or ())
+
+    @property
+    def on_disk(self) -> int:
+        """How many of them are in the spool and not in memory."""
+        return sum(outbox.parked for outbox in self._outboxes or ())
+
+    @property
+    def homeless(self) -> int:
+        """How many of them are in memory alone."""
+        if self._spool is None or not self._spool.is_usable:
+            return self.waiting - self.on_disk
+        return sum(outbox.homeless for outbox in self._outboxes or ())
 
     @property
     def is_current_thread(self) -> bool:
         """Whether this is the export thread."""
         return threading.current_thread() is self._thread
 
-    def _refuse(self, item: Any, what: str, waiting: int) -> None:
+    def _refuse(self, item: Any, what: str, place: Place | None) -> None:
+        """Leaves what is on the disk to be read from there, and drops anything else."""
+        if place is not None and self._backlog is not None:
+            self._backlog.mark(place.segment, place.start)
+            place.segment.release()
+            self._ensure_thread()
+            return
         self._lost = True
+        waiting = self._inbox.spans if what == "span" else self._inbox.events
+        hooks.announce("buffer_full", [record_of(item)])
         hooks.count("dropped_queue_full")
-        hooks.announce("buffer_full", item)
         said = "the export queue is full (%d items, %d bytes); new ones are dropped: %s"
-        hooks.say(f"queue full {what}", said, waiting, self._held[what], what)
+        hooks.say(f"queue full {what}", said, waiting, self._inbox.held[what], what)
 
-    def _ask(self, request: _Flush, timeout: float) -> bool:
-        if self._thread is None and self._inbox.empty() and not self._outboxes and not self._lost:
+    def _prepared(self, item: Any) -> Any:
+        """`item` as sinks take it; None where there is nothing to take."""
+        try:
+            return self._prepare(item)
+        except BaseException as error:  # noqa: BLE001 - one broken item must not stop the rest
+            self._lost = True
+            self._report(error)
+            return None
+
+    def _ask(self, request: Flush, timeout: float, stuck_s: float | None = None) -> bool:
+        if self._thread is None and not any((self._inbox, self._outboxes, self._backlog, self._lost)):
             return True
         if self.is_current_thread:
             return False  # a processor or listener asked, from inside the delivery
-        self._inbox.put(request)
-        self._hurry.put(True)
-        return self._ensure_thread() and request.done.wait(timeout) and request.delivered
+        self._inbox.ask(request)
+        return self._ensure_thread() and self._is_done(request, timeout, stuck_s) and request.delivered
+
+    def _is_done(self, request: Flush, timeout: float, stuck_s: float | None) -> bool:
+        """Waits for a request; whether it was answered."""
+        until = time.monotonic() + timeout
+        while (left := until - time.monotonic()) > 0:
+            if request.done.wait(left if stuck_s is None else min(left, _LOOK_S)):
+                return True
+            if stuck_s is not None and not self.homeless and self._sends_longer_than(stuck_s):
+                return False
+        return request.done.is_set()
+
+    def _sends_longer_than(self, seconds: float) -> bool:
+        now = time.monotonic()
+        return any(now - box.sending_since > seconds for box in self._outboxes or () if box.sending_since)
 
     def _ensure_thread(self) -> bool:
         """Whether there is a thread now. Where the system has none to give, the next item asks for one again."""
         if self._thread is not None and self._thread.is_alive():
             return True
-        if type(self._inbox) is not queue.SimpleQueue:
-            self._refit()
+        self._inbox.refit()
         with self._start_lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="rlhf-otel-export", daemon=True)
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 try:
                     self._thread.start()
                 except RuntimeError as error:
@@ -181,22 +223,11 @@ class Worker:
                     return False
         return True
 
-    def _refit(self) -> None:
-        """Moves what waits into queues of gevent's, which has replaced threads and queues since ours were made.
-
-        The thread will be a greenlet; if it waited on a queue of the old kind, no other greenlet would ever run again.
-        """
-        before = self._inbox, self._event_inbox
-        self._renew_queues()
-        for old, new in zip(before, (self._inbox, self._event_inbox), strict=True):
-            while not old.empty():
-                new.put(old.get())
-
     # --- The thread -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         while True:
-            requests: list[_Flush] = []
+            requests: list[Flush] = []
             try:
                 self._cycle(requests)
             except BaseException as error:  # noqa: BLE001 - nothing that plugged-in code raises may end the thread
@@ -211,96 +242,86 @@ class Worker:
         except BaseException:  # noqa: BLE001 - strict raises it again, where nobody is to catch it
             hooks.logger.debug("the export thread goes on", exc_info=error)
 
-    def _cycle(self, requests: list[_Flush]) -> None:
+    def _cycle(self, requests: list[Flush]) -> None:
         """One round: waits for work, prepares it, delivers it, and answers those who asked for a flush."""
-        items = self._gather(requests)
-        outboxes = self._sinks() if items or self._outboxes else []
-        self._sort(items, outboxes)
+        items = self._inbox.gather(self._until_due(), requests)
+        self._in_hand = len(items)
+        if items or self._backlog:
+            # The first of them imports what all need.
+            with contextlib.nullcontext() if self._outboxes is not None else uninterrupted():
+                self._make_outboxes()
+                self._sort(items[:1])
+            self._sort(items[1:])
         if requests:
             # Preparing a call may have made events of its own; a flush includes them.
-            self._sort(self._take(requests), self._sinks() if self._outboxes else outboxes)
-        self._deliver(self._outboxes or outboxes, now=bool(requests))
+            self._sort(self._inbox.take(requests))
+        closing = any(request.close for request in requests)
+        self._bring_back(adopt=not closing)
+        self._deliver(now=bool(requests), hopeless=not closing)
+        while requests and not closing and self._bring_back(adopt=False):
+            self._deliver(now=True)
         self._export_readings(now=bool(requests))
-        delivered = not any(self._outboxes or ()) and not self._lost
-        if any(request.close for request in requests):
+        delivered = not any(map(self._has_some, self._outboxes or ())) and not self._backlog and not self._lost
+        if closing:
             self._close_sinks()
         if requests:
             self._lost = False
-            hooks.announce("flush")
+            if self._is_last:
+                hooks.announce("flush")
         for request in requests:
             request.delivered = delivered
 
-    def _gather(self, requests: list[_Flush]) -> list[Any]:
-        """Waits for a first item or for what falls due, then for company, then takes all there is."""
-        try:
-            first = self._inbox.get(timeout=self._until_due())
-        except queue.Empty:
-            return []
-        if first is _WAKE:
-            return []
-        items: list[Any] = []
-        self._sort_out(first, items, requests)
-        until = time.monotonic() + (self._events.delay_s if first is _EVENT else self._spans.delay_s)
-        while items and not self._has_batch(first) and not self._is_hurried(until - time.monotonic()):
-            pass
-        while not self._hurry.empty():
-            self._hurry.get()
-        return items + self._take(requests)
+    @staticmethod
+    def _has_some(outbox: Outbox) -> bool:
+        return len(outbox) > 0 or bool(outbox.backlog)
 
-    def _is_hurried(self, left: float) -> bool:
-        """Waits until there may be a batch; whether there is to be no more waiting, or no time is left for it."""
-        try:
-            return left <= 0 or self._hurry.get(timeout=left)
-        except queue.Empty:
-            return True
+    def _bring_back(self, *, adopt: bool) -> bool:
+        """Reads back from the spool what there is room for; whether there was anything."""
+        outboxes = self._outboxes
+        if self._spool is None or self._backlog is None or not outboxes:
+            return False
+        if adopt:
+            self._spool.look_around(self._backlog)
+        found = self._backlog.read() if any(outbox.has_room for outbox in outboxes) else []
+        for item, place in found:
+            self._share(item, size_of(item), place)
+        refilled = [outbox.refill() for outbox in outboxes]
+        return bool(found) or any(refilled)
 
-    def _has_batch(self, first: Any) -> bool:
-        """Whether `first`, which was taken, and what is in the inbox are enough to be sent."""
-        events = self._event_inbox.qsize()
-        spans = self._inbox.qsize() - events
-        return spans + (first is not _EVENT) >= self._spans.batch or events + (first is _EVENT) >= self._events.batch
-
-    def _take(self, requests: list[_Flush]) -> list[Any]:
-        """Everything that is in the inbox now."""
-        items: list[Any] = []
-        for _ in range(self._inbox.qsize()):
-            self._sort_out(self._inbox.get(), items, requests)
-        return items
-
-    def _sort_out(self, taken: Any, items: list[Any], requests: list[_Flush]) -> None:
-        if isinstance(taken, _Flush):
-            requests.append(taken)
-        elif taken is not _WAKE:
-            what = "feedback" if taken is _EVENT else "span"
-            size, item = self._event_inbox.get() if taken is _EVENT else taken
-            with self._weighing:
-                self._held[what] -= size
-            items.append(item)
+    def _share(self, item: Any, size: int, place: Place | None) -> None:
+        """Hands an item to every sink that wants it, after which nobody but them holds it."""
+        for outbox in self._outboxes or ():
+            if outbox.sink.wants(item):
+                outbox.take(item, size, place)
+        if place is not None:
+            place.segment.shared = max(place.segment.shared, place.end)
+            place.segment.release()
 
     def _until_due(self) -> float | None:
-        due = [outbox.due_in() for outbox in self._outboxes or () if outbox]
+        due = [outbox.due_in() for outbox in self._outboxes or () if outbox or (outbox.backlog and outbox.has_room)]
+        if self._spool is not None and self._outboxes:
+            due.append(0.0 if self._backlog and any(box.has_room for box in self._outboxes) else self._spool.due_in())
         if self._readings is not None and (readings := self._readings.due_in()) is not None:
             due.append(readings)
         return min(due, default=None)
 
-    def _sort(self, items: Sequence[Any], outboxes: Sequence[Outbox]) -> None:
-        for item in items:
+    def _sort(self, items: Sequence[Taken]) -> None:
+        """Prepares items and hands them to the sinks."""
+        for item, place in items:
+            self._in_hand = max(0, self._in_hand - 1)
+            if (prepared := self._prepared(item)) is None:
+                continue
             try:
-                prepared = self._prepare(item)
-            except BaseException as error:  # noqa: BLE001 - one broken item must not stop the rest
+                self._share(prepared, size_of(prepared), place)
+            except Exception as error:  # noqa: BLE001 - what cannot be encoded is one item, too
                 self._lost = True
                 self._report(error)
-                continue
-            if prepared is None:
-                continue
-            size = size_of(prepared)
-            for outbox in outboxes:
-                if outbox.sink.wants(prepared):
-                    outbox.take(prepared, size)
 
-    def _deliver(self, outboxes: Sequence[Outbox], *, now: bool) -> None:
-        for outbox in outboxes:
-            dropped = outbox.deliver(now=now)
+    def _deliver(self, *, now: bool, hopeless: bool = True) -> None:
+        """With `hopeless` sinks are asked that have just refused, though the disk has everything for them."""
+        for outbox in self._outboxes or ():
+            tries = hopeless or outbox.backlog is None or not outbox.is_failing or outbox.homeless
+            dropped = outbox.deliver(now=now and bool(tries))
             dropped += outbox.make_room()
             if dropped:
                 self._lost = True
@@ -311,21 +332,23 @@ class Worker:
         if due is not None and (now or due <= 0):
             self._readings.export()  # type: ignore[union-attr]
 
-    def _sinks(self) -> list[Outbox]:
+    def _make_outboxes(self) -> None:
         if self._outboxes is None:
             self._outboxes = [self._outbox(sink) for sink in self._make_sinks()]
-        return self._outboxes
 
     def _outbox(self, sink: Sink) -> Outbox:
         limits = self._events if getattr(sink, "carries", "spans") == "events" else self._spans
-        return Outbox(sink, limits)
+        return Outbox(sink, limits, None if self._spool is None else Backlog(self._spool, of_shared=True))
 
     def _close_sinks(self) -> None:
         """Lets go of the sinks; an outbox that still has something waiting is given up, which counts as a drop."""
+        self._left_behind = sum(len(box) + box.parked - box.homeless for box in self._outboxes or ())
         for outbox in self._outboxes or ():
-            hooks.count("dropped_undelivered", len(outbox))
+            hooks.count("dropped_undelivered", outbox.give_up())
             try:
                 outbox.sink.close()
             except Exception as error:  # noqa: BLE001 - a sink is the outside world
                 hooks.fault(f"closing {outbox.sink.name}", error)
         self._outboxes = None
+        if self._spool is not None:
+            self._spool.let_go()

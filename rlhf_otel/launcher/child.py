@@ -34,6 +34,9 @@ _ASKS_FOR_GLOBAL = (
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
 )
 
+_WRITING_S = 5.0
+"""The longest that SIGTERM waits until all that has ended is written, before it waits for the backend."""
+
 _provided = False
 
 
@@ -63,7 +66,7 @@ def _start() -> None:
         watched = map(libraries.hook, packages)
         when_first_imported(watched, lambda: _late(lambda: _set_up(config, packages, instrumentors.Installed())))
         when_first_imported(_signs_of_use(config), lambda: _late(lambda: _provide(config, instrumentors.Installed())))
-    flush_on_sigterm(config.exit_timeout)
+    flush_on_sigterm(config.exit_timeout + _WRITING_S)
 
 
 def _signs_of_use(config: Config) -> tuple[str, ...]:

@@ -91,11 +91,11 @@ def _valued(name: str, value: str) -> tuple[str, str]:
         setting.parse(value)
     except (ValueError, OverflowError):
         raise UsageError(f"{name} is {value!r}; it takes {setting.takes}") from None
-    return setting.env, _fixed(value) if setting.name == "store" else value
+    return setting.env, _fixed(value) if setting.name in ("store", "spool") else value
 
 
 def _fixed(store: str) -> str:
-    """The same store wherever the command changes its directory to (`gunicorn --chdir`)."""
+    """The same store or spool wherever the command changes its directory to (`gunicorn --chdir`)."""
     return store if "://" in store or store == ":memory:" else os.path.abspath(os.path.expanduser(store))  # noqa: PTH100, PTH111
 
 

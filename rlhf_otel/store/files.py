@@ -18,7 +18,7 @@ def prepare_file(path: str | Path) -> Path:
     """
     full = _checked(path)
     try:
-        _make_folders(full.parent)
+        make_folders(full.parent)
         # Only ever a new file: closing a descriptor of one that is open elsewhere in this process drops its locks.
         with contextlib.suppress(FileExistsError):
             os.close(os.open(full, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -51,11 +51,11 @@ def _checked(path: str | Path) -> Path:
     return full
 
 
-def _make_folders(folder: Path) -> None:
+def make_folders(folder: Path) -> None:
     """Makes `folder` and every missing folder above it, each for its owner alone (`mkdir(parents=True)` would not)."""
     if folder.is_dir():
         return
-    _make_folders(folder.parent)
+    make_folders(folder.parent)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     if not folder.is_dir():

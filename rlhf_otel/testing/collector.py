@@ -6,10 +6,10 @@ import gzip
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from rlhf_otel.testing.loopback import Exchange, LoopbackServer
-from rlhf_otel.testing.otlp import Log, Metric, Signal, Span, decode
+from rlhf_otel.testing.otlp import Log, Metric, Signal, Span, decode, partial_success
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +49,16 @@ class _Failure:
     times: float
     retry_after: float | None
     signal: Signal | None
+    rejected: int = 0
+    message: str = ""
+
+
+class Answer(NamedTuple):
+    """What one request is answered with: HTTP status, the seconds to wait for a retry, and the body of a success."""
+
+    status: int
+    retry_after: float | None = None
+    body: bytes = b""
 
 
 class FakeCollector:
@@ -160,12 +170,21 @@ class FakeCollector:
         with self._changed:
             self._failures.append(_Failure(status, float("inf") if times is None else times, retry_after, signal))
 
+    def reject(self, rejected: int, message: str = "", times: int | None = 1, *, signal: Signal | None = None) -> None:
+        """Takes the next requests with a partial success: so many items in each are said to be rejected.
+
+        All of them are kept here all the same, so that a test sees what came. With 0 the message is a warning.
+        """
+        with self._changed:
+            count = float("inf") if times is None else times
+            self._failures.append(_Failure(200, count, None, signal, rejected, message))
+
     def hang(self, seconds: float) -> None:
         """Waits this long before every later answer; 0 ends it for requests to come."""
         self._hang_s = seconds
 
     def recover(self) -> None:
-        """Ends `fail` and `hang`."""
+        """Ends `fail`, `reject` and `hang`."""
         with self._changed:
             self._failures.clear()
             self._hang_s = 0.0
@@ -211,8 +230,8 @@ class FakeCollector:
 
     def take(
         self, signal: Signal, protocol: Transport, payload: bytes, headers: Mapping[str, str], size: int
-    ) -> tuple[int, float | None]:
-        """Keeps or refuses one export request; returns the HTTP status and the seconds to wait for a retry.
+    ) -> Answer:
+        """Keeps or refuses one export request; returns what it is answered with.
 
         Called by the servers; a test calls it only to leave out the network.
 
@@ -227,7 +246,7 @@ class FakeCollector:
             too_large = self.max_bytes is not None and size > self.max_bytes
             failure = _Failure(413, 1, None, signal) if too_large else self._next_failure(signal)
             status = failure.status if failure else 200
-            items = [] if failure else decode(signal, payload)
+            items = decode(signal, payload) if status == 200 else []
             self._batches.append(
                 Batch(
                     signal=signal,
@@ -240,7 +259,10 @@ class FakeCollector:
                 )
             )
             self._changed.notify_all()
-        return status, failure.retry_after if failure else None
+        if failure is None:
+            return Answer(status)
+        body = partial_success(signal, failure.rejected, failure.message) if status == 200 else b""
+        return Answer(status, failure.retry_after, body)
 
     def _next_failure(self, signal: Signal) -> _Failure | None:
         for failure in self._failures:
@@ -269,9 +291,9 @@ class FakeCollector:
         headers = {"content-type": "application/x-protobuf"}
         try:
             payload = gzip.decompress(exchange.body) if zipped else exchange.body
-            status, retry_after = self.take(signal, "http/protobuf", payload, exchange.headers, len(exchange.body))
+            answer = self.take(signal, "http/protobuf", payload, exchange.headers, len(exchange.body))
         except (DecodeError, gzip.BadGzipFile, EOFError):
-            status, retry_after = 400, None
-        if retry_after is not None:
-            headers["retry-after"] = f"{retry_after:g}"
-        exchange.respond(status, headers, b"")
+            answer = Answer(400)
+        if answer.retry_after is not None:
+            headers["retry-after"] = f"{answer.retry_after:g}"
+        exchange.respond(answer.status, headers, answer.body)

@@ -10,7 +10,7 @@ import grpc  # type: ignore[import-untyped, unused-ignore]
 
 from rlhf_otel.testing.otlp import Signal
 
-Take = Callable[[Signal, Literal["grpc"], bytes, Mapping[str, str], int], tuple[int, float | None]]
+Take = Callable[[Signal, Literal["grpc"], bytes, Mapping[str, str], int], tuple[int, float | None, bytes]]
 
 _SERVICES: Mapping[str, Signal] = {
     "opentelemetry.proto.collector.trace.v1.TraceService": "traces",
@@ -51,13 +51,13 @@ def serve(take: Take, port: int = 0) -> tuple[grpc.Server, int]:
 def _exporter(take: Take, signal: Signal) -> Callable[[bytes, grpc.ServicerContext], bytes]:
     def export(payload: bytes, context: grpc.ServicerContext) -> bytes:
         metadata = {key.lower(): _text(value) for key, value in context.invocation_metadata()}
-        status, retry_after = take(signal, "grpc", payload, metadata, len(payload))
+        status, retry_after, body = take(signal, "grpc", payload, metadata, len(payload))
         if status != 200:
             if retry_after is not None:
                 context.set_trailing_metadata([("google.rpc.retryinfo-bin", _retry_info(retry_after))])
             told = f"Received message larger than max: {len(payload)}" if status == 413 else f"told to fail: {status}"
             context.abort(_CODES.get(status, grpc.StatusCode.UNKNOWN), told)
-        return b""
+        return body
 
     return export
 

@@ -119,6 +119,24 @@ def request_type(signal: Signal) -> Any:
     return ExportMetricsServiceRequest
 
 
+def partial_success(signal: Signal, rejected: int, message: str) -> bytes:
+    """The body of an export response that tells of so many rejected items."""
+    if signal == "traces":
+        from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
+
+        partial = traces.ExportTracePartialSuccess(rejected_spans=rejected, error_message=message)
+        return bytes(traces.ExportTraceServiceResponse(partial_success=partial).SerializeToString())
+    if signal == "logs":
+        from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
+
+        of_logs = logs.ExportLogsPartialSuccess(rejected_log_records=rejected, error_message=message)
+        return bytes(logs.ExportLogsServiceResponse(partial_success=of_logs).SerializeToString())
+    from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
+
+    of_metrics = metrics.ExportMetricsPartialSuccess(rejected_data_points=rejected, error_message=message)
+    return bytes(metrics.ExportMetricsServiceResponse(partial_success=of_metrics).SerializeToString())
+
+
 def decode(signal: Signal, payload: bytes) -> list[Any]:
     """The spans, logs or metrics of an export request, in the order of the wire.
 

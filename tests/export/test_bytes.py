@@ -122,7 +122,7 @@ def test_the_store_keeps_every_byte(ask, llm, tmp_path):
 
 def test_a_dead_backend_holds_no_more_than_its_bytes(backend, ask, lines):
     """While nobody takes them, spans wait up to the limit; the oldest go beyond that, announced before and counted."""
-    collector = backend(None, RLHF_OTEL_QUEUE_BYTES=str(MB))
+    collector = backend(None, RLHF_OTEL_QUEUE_BYTES=str(MB), RLHF_OTEL_DURABILITY="memory")
     collector.fail(400)
     order = []
     rlhf.on("buffer_full", lambda item: order.append("full"))

@@ -12,7 +12,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 import rlhf_otel as rlhf
-from rlhf_otel.export import encoder
+from rlhf_otel.export import encoder, wire
 from rlhf_otel.testing import FakeCollector, Reply
 
 WHOLE = st.integers(-(2**63), 2**63 - 1)
@@ -50,11 +50,17 @@ SPANS = st.builds(
 )  # fmt: skip
 
 
+def encoded(spans):
+    """The request that an encoder of ours makes of `spans`, one after the other."""
+    pack = encoder.Encoder().pack
+    return wire.REQUESTS["traces"].FromString(wire.request([pack(span) for span in spans]))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(SPANS, max_size=6))
 def test_both_say_the_same(spans):
     """Whatever spans there are, of whatever resources and scopes: the message is that of the SDK's encoder."""
-    assert encoder.Encoder().encode(spans) == encode_spans(spans)
+    assert encoded(spans) == encode_spans(spans)
 
 
 def test_spans_of_the_sdk_say_the_same(caplog):
@@ -69,9 +75,9 @@ def test_spans_of_the_sdk_say_the_same(caplog):
     spans[-1].add_event("one")
     spans[-1].add_event("two", {"k": 1})
     spans.append(ReadableSpan("odd", SpanContext(1, 2, False), attributes={"big": 2**70, "half": "\ud800", "fine": 1}))
-    encoded = encoder.Encoder().encode(spans)
-    assert encoded == encode_spans(spans)
-    assert [len(place.spans) for head in encoded.resource_spans for place in head.scope_spans] == [2, 1]
+    made = encoded(spans)
+    assert made == encode_spans(spans)
+    assert [len(place.spans) for head in made.resource_spans for place in head.scope_spans] == [2, 1]
 
 
 def test_a_newer_sdk_has_the_last_word(monkeypatch):
@@ -87,26 +93,24 @@ def test_a_newer_sdk_has_the_last_word(monkeypatch):
 
     span = ReadableSpan("s", SpanContext(1, 2, False), instrumentation_scope=InstrumentationScope("a"))
     monkeypatch.setattr(encoder, "encode_spans", newer)
-    assert encoder.Encoder().encode([span, span]) == newer([span, span])
+    assert encoded([span, span]) == newer([span, span])
 
 
 def test_resource_and_scope_are_those_of_the_batch():
     """An encoder that has seen one resource says the right one of the next batch."""
-    encode = encoder.Encoder().encode
+    pack = encoder.Encoder().pack
     scope = InstrumentationScope("a")
     for name in ("a", "b", "a"):
         span = ReadableSpan("s", SpanContext(1, 2, False), resource=Resource({"n": name}), instrumentation_scope=scope)
-        assert encode([span]) == encode_spans([span])
+        assert wire.request([pack(span)]) == encode_spans([span]).SerializeToString(deterministic=True)
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_the_exporters_use_it(protocol, llm, ask, monkeypatch):
     """The batches that leave over either protocol went through our encoder, and arrive."""
     batches = []
-    encode = encoder.Encoder.encode
-    monkeypatch.setattr(
-        encoder.Encoder, "encode", lambda self, spans: batches.append(len(spans)) or encode(self, spans)
-    )
+    request = wire.request
+    monkeypatch.setattr(wire, "request", lambda items: batches.append(len(items)) or request(items))
     with FakeCollector(grpc=protocol == "grpc") as collector:
         for name, value in collector.environment(protocol).items():
             monkeypatch.setenv(name, value)
@@ -116,7 +120,7 @@ def test_the_exporters_use_it(protocol, llm, ask, monkeypatch):
         ask()
         assert rlhf.flush(20)
     assert [span.name for span in collector.spans] == ["chat gpt-5", "chat gpt-5"]
-    assert sum(batches) == 2
+    assert batches[-1] == 2
 
 
 def test_the_exporters_of_others_are_left_alone():
@@ -125,7 +129,7 @@ def test_the_exporters_of_others_are_left_alone():
 
     ours, theirs = OTLPSpanExporter(), OTLPSpanExporter()
     before = OTLPSpanExporter.export
-    encoder.hand_to(ours)
+    encoder.hand_to(ours, "traces")
     assert ours.export.__func__ is not before
     assert theirs.export.__func__ is before
     assert OTLPSpanExporter.export is before

@@ -136,9 +136,9 @@ next(chunks), next(chunks)
 
 
 def test_what_could_not_be_delivered_at_the_end_is_said_and_counted(script):
-    """With a backend that is down, the last line on stderr says how many items are lost and what to do about it."""
+    """With a backend that is down and no spool, the last line says how many items are lost and what to do about it."""
     with FakeCollector() as server:
-        environment = {**server.environment(), "RLHF_OTEL_EXIT_TIMEOUT": "1"}
+        environment = {**server.environment(), "RLHF_OTEL_EXIT_TIMEOUT": "1", "RLHF_OTEL_DURABILITY": "memory"}
     ended = script(f"{CALL}rlhf.capture(prompt='a', response='b')\n", **environment)
     last = ended.stderr.splitlines()[-1]
     assert (ended.returncode, ended.stdout) == (0, "")

@@ -75,7 +75,7 @@ def test_a_backend_that_is_down_harms_nobody_and_gets_everything_later(collector
     answers = [ask() for _ in range(30)]
     for answer in answers:
         assert answer.choices[0].message.content
-        assert feedback.record(answer, True).status == "sent"
+        assert feedback.record(answer, True).status == "spooled"
     assert rlhf.flush(0.3) is False
     stats = rlhf.stats()
     assert (stats["calls"], stats["feedback"], stats["dropped_queue_full"]) == (30, 30, 0)
@@ -136,7 +136,7 @@ def test_a_full_queue_is_counted(monkeypatch, collector, lines):
     full = []
     rlhf.on("buffer_full", full.append)
     rlhf.on("drop", full.append)
-    rlhf.instrument(endpoint=collector.http_url, queue_size=10, batch_size=10)
+    rlhf.instrument(endpoint=collector.http_url, queue_size=10, batch_size=10, durability="memory")
     for _ in range(100):
         rlhf.capture(prompt="a", response="b")
     assert rlhf.flush(20) is False

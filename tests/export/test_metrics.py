@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import rlhf_otel as rlhf
-from rlhf_otel import feedback
+from rlhf_otel import feedback, hooks
 from rlhf_otel.testing import Reply, Usage
 
 DURATION_BUCKETS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
@@ -116,3 +116,12 @@ def test_a_backend_without_metrics_harms_nothing(collector, lines):
     assert rlhf.flush(10)
     assert rlhf.flush(10)
     assert lines() == ["rlhf-otel: the backend does not take metrics (calls and feedback are not affected)"]
+
+
+def test_what_is_dropped_is_a_metric(collector):
+    """Each drop is counted by the reason for it."""
+    hooks.count("dropped_spool_full", 3)
+    rlhf.instrument(endpoint=collector.http_url)
+    rlhf.capture(prompt="a", response="b")
+    points = measured(collector)["rlhf.export.dropped"].points
+    assert [(point.attributes, point.value) for point in points] == [({"reason": "spool_full"}, 3)]

@@ -21,14 +21,14 @@ from rlhf_otel.store import Store
 MAIL = "jane.doe@example.com"
 
 
-def test_the_pipeline_runs_on_the_export_thread(ask):
+def test_the_pipeline_runs_on_a_thread_of_its_own(ask):
     """Processors do not cost the application's thread anything."""
     names = []
     rlhf.add_processor(lambda interaction: names.append(threading.current_thread().name))
     rlhf.instrument()
     ask()
     assert rlhf.flush(5)
-    assert names == ["rlhf-otel-export"]
+    assert names == ["rlhf-otel-spool"]
 
 
 def test_what_is_changed_after_the_call_does_not_reach_the_record(ask):

@@ -101,7 +101,7 @@ def test_a_full_queue_drops_and_counts(make, lines):
     gate.set()
     assert not worker.flush(5)
     assert sink.taken == ["first", 0, 1, 2, 3, 4]
-    assert (announced, hooks.counters["dropped_queue_full"]) == ([5, 6, 7], 3)
+    assert (announced, hooks.counters["dropped_queue_full"]) == ([[5], [6], [7]], 3)
     assert len(lines()) == 1
     worker.put("later")
     assert worker.flush(5)
@@ -200,6 +200,20 @@ def test_an_item_that_no_backend_takes_holds_nothing_up(make, lines):
     assert sorted(sink.taken) == list(range(10))
     assert hooks.counters["dropped_undelivered"] == 1
     assert worker.waiting == 0
+
+
+def test_what_was_refused_while_the_sink_came_back_is_no_poison(make):
+    """The oldest is refused, the newest taken, as the sink is back by then; the oldest is asked for once more."""
+    answers = [False, True]
+    sink = Sink(refuses=lambda items: not answers.pop(0) if answers else False)
+    box = Outbox(sink, Limits(10, 1, 0))
+    for item in ("oldest", "middle", "newest"):
+        box.take(item)
+    box.deliver(now=True)
+    box.deliver(now=True)
+    box.deliver(now=True)
+    assert sorted(sink.taken) == ["middle", "newest", "oldest"]
+    assert hooks.counters["dropped_undelivered"] == 0
 
 
 def test_an_outage_keeps_what_fits_and_feedback_longest():

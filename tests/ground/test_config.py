@@ -21,6 +21,8 @@ CASES = {
     "capture": ("no_content", "NO_CONTENT", "EVENT_ONLY", "EVENT_ONLY", ["SPANS", "perhaps"]),
     "store": ("x.db", "x.db", ":memory:", ":memory:", []),
     "durability": ("SYNC", "sync", "memory", "memory", ["eternal"]),
+    "spool": ("x", "x", "y", "y", []),
+    "spool_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
     "sample_rate": ("0.25", 0.25, 0.5, 0.5, ["1.1", "-0.1", "nan", "half"]),
     "redact": ("off", False, True, True, ["strict"]),
     "providers": ("openai, anthropic", ("openai", "anthropic"), ["openai"], ("openai",), []),

@@ -1,0 +1,71 @@
+"""Spools in an empty folder, with items as they are written to them."""
+
+from __future__ import annotations
+
+import pytest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext
+
+from rlhf_otel.export import encoder, wire
+from rlhf_otel.export.spool import frames
+from rlhf_otel.export.spool.backlog import Backlog
+from rlhf_otel.export.spool.spool import Spool
+
+RESOURCE, SCOPE = Resource({"service.name": "test"}), InstrumentationScope("somebody")
+
+
+@pytest.fixture
+def make_spool(tmp_path):
+    """Makes a spool as a process has it; several of them stand for several processes."""
+    made = []
+
+    def make(to=("store x",), most_bytes=1 << 20, folder="spool"):
+        made.append(Spool(tmp_path / folder, list(to), most_bytes))
+        return made[-1]
+
+    yield make
+    for spool in made:
+        spool.let_go()
+
+
+def span(number: int, size: int = 10) -> tuple[int, bytes]:
+    """What is written of a span that is called like its number."""
+    made = ReadableSpan(
+        str(number), SpanContext(number + 1, number + 1, False), resource=RESOURCE, instrumentation_scope=SCOPE,
+        attributes={"text": "x" * size},
+    )  # fmt: skip
+    return frames.SPANS, wire.request([encoder.pack_span(made)])
+
+
+def write(spool: Spool, *items: tuple[int, bytes]) -> list:
+    """Writes as the writing thread does."""
+    for kind, payload in items:
+        spool.make_room(kind, len(payload))
+    with spool.lock:
+        return spool.append(items)
+
+
+def names(items) -> list[str]:
+    """What the spans that came back are called."""
+    requests = (wire.REQUESTS["traces"].FromString(wire.request([item.packed])) for item in items)
+    return [request.resource_spans[0].scope_spans[0].spans[0].name for request in requests]
+
+
+def read(spool: Spool) -> list[str]:
+    """What a process with this spool finds that others have left; it is not acknowledged."""
+    backlog = Backlog(spool, of_shared=False)
+    found = []
+    spool._look_at = 0.0
+    spool.look_around(backlog)
+    while backlog:
+        found += [item for item, _ in backlog.read()]
+        spool._look_at = 0.0
+        spool.look_around(backlog)
+    return names(found)
+
+
+def segments(spool: Spool) -> list[str]:
+    """The names of the files in the folder, without what differs between runs."""
+    return sorted(path.name.partition("-")[0] for path in spool.folder.glob("*"))
