@@ -1,9 +1,7 @@
 """Training data from calls and what people thought of the answers.
 
-from rlhf_otel.datasets import Recipe, make_dataset, read_store
-
-with Store.open(".rlhf-otel/store.db", read_only=True) as store:
-    outcome = make_dataset(rated(store), Recipe(format="dpo"), Path("my-pairs"))
+`make_dataset(records, Recipe(format="dpo"), Path("pairs"))` is the whole way; `records` are calls in the order of their
+start, each with the feedback that counts on it.
 """
 
 from __future__ import annotations

@@ -85,8 +85,8 @@ class Arm:
         self.sums: dict[str, float] = dict.fromkeys(SHARES, 0.0)
         self.counts: Counter[str] = Counter()
 
-    def add(self, interaction: Interaction, values: Mapping[str, float], feedback: Sequence[Feedback]) -> None:
-        """Takes a call."""
+    def add(self, values: Mapping[str, float], feedback: Sequence[Feedback]) -> None:
+        """Takes what one call says of each measure, and the feedback on it."""
         self.calls += 1
         self.positive += sum(each.value is True for each in feedback)
         self.negative += sum(each.value is False for each in feedback)
@@ -144,7 +144,7 @@ class Comparison:
         arm = self._arm(str(name))
         given = [each for each in feedback if self._counts(each)]
         values = dict(_measured(interaction, given))
-        arm.add(interaction, values, given)
+        arm.add(values, given)
         for measure, value in values.items():
             self._logs[arm.name].setdefault(measure, array("d")).append(value)
         if any(each.chosen or each.ranking for each in given):

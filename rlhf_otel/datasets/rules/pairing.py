@@ -25,7 +25,17 @@ def obstacle(one: Answer, other: Answer) -> str | None:
     return "the answers are the same" if one.message == other.message else None
 
 
-def vote(better: Numbered, worse: Numbered, rule: str, given: Sequence[Feedback], **more: object) -> Vote:
+def vote(
+    better: Numbered,
+    worse: Numbered,
+    rule: str,
+    given: Sequence[Feedback],
+    *,
+    margin: float | None = None,
+    tie: bool = False,
+    shown_first: bool | None = None,
+    rater: str | None = None,
+) -> Vote:
     """The vote of the rater of `given`, in the order of the shelf.
 
     Args:
@@ -33,12 +43,19 @@ def vote(better: Numbered, worse: Numbered, rule: str, given: Sequence[Feedback]
         worse: the other.
         rule: which rule read it.
         given: what it was read from, all of it by one rater.
-        more: `margin`, `tie`, `shown_first`, `rater`.
+        margin: how much better, where that is known.
+        tie: whether neither is better.
+        shown_first: whether the better answer was shown first, where that is known.
+        rater: who, where it is not who gave the feedback.
     """
-    says = 0 if more.get("tie") else 1 if better[0] < worse[0] else -1
-    first, second = sorted((better[0], worse[0]))
     return Vote(
-        first, second, says, rule, str(more.get("rater") or rater_of(given[0])), more.get("margin"),  # type: ignore[arg-type]
-        tuple(sorted(each.id for each in given)),
-        propensity_weight(each.metadata.get("propensity") for each in given), more.get("shown_first"),  # type: ignore[arg-type]
-    )  # fmt: skip
+        first=min(better[0], worse[0]),
+        second=max(better[0], worse[0]),
+        better=0 if tie else 1 if better[0] < worse[0] else -1,
+        rule=rule,
+        rater=rater or rater_of(given[0]),
+        margin=margin,
+        feedback=tuple(sorted(each.id for each in given)),
+        weight=propensity_weight(each.metadata.get("propensity") for each in given),
+        shown_first=shown_first,
+    )
