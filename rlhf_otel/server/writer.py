@@ -2,7 +2,7 @@
 
 A commit costs the same few milliseconds for one span as for thousands, so the more clients wait, the cheaper each is.
 Nobody is told "done" before SQLite has the transaction on the disk. A few spans are taken apart at once; more than that
-is written down as it came, into the store's inbox, and taken apart when the rush is over.
+is written down as it came, into the store's inbox, and taken apart between the requests.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MOST_BYTES = 16 << 20
 """How much goes into one transaction: what must be written again if it fails."""
 AT_ONCE_BYTES = 8_192
 """How much is taken apart before it is acknowledged: a few milliseconds' worth."""
-QUIET_S, QUIET_WITH_CLIENTS_S = 0.02, 1.0
-"""After so long without a request the rush is over; who is in the middle of one is waited for somewhat longer."""
+REST_S = 0.05
+"""While clients are in the middle of requests, there is so much time between two steps of taking apart."""
 _RETRY_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Writer:
         self._store = store
         self._file = _identity(store.path)
         self._waiting: list[Waiting] = []
-        self._last = 0.0
+        self._stepped = 0.0
         self._reading_in: Iterator[int] = iter(())
         self._chores: deque[Callable[[Store], object]] = deque()
         self._changed = threading.Condition()
@@ -80,7 +80,6 @@ class Writer:
         """Has a serialised request written with the next group; `done` is called on the writer's thread."""
         with self._changed:
             self._waiting.append(Waiting(signal, raw, done))
-            self._last = time.monotonic()
             self._changed.notify()
 
     def do(self, chore: Callable[[Store], object]) -> None:
@@ -106,7 +105,7 @@ class Writer:
                     return
             while self.backlog > self._inbox_bytes and not self.fault:
                 self._read_in()
-            if not group and self.backlog and self._rush_is_over():
+            if not group and self.backlog and not self._rest_s():
                 self._read_in()
             if group:
                 self._write(group)
@@ -120,11 +119,11 @@ class Writer:
         """How long to wait for a request where there is something else to do; None where there is nothing."""
         if not self.backlog:
             return None
-        return _RETRY_S if self.fault else QUIET_S
+        return _RETRY_S if self.fault else self._rest_s()
 
-    def _rush_is_over(self) -> bool:
-        quiet_s = QUIET_WITH_CLIENTS_S if self.expected else QUIET_S
-        return time.monotonic() - self._last >= quiet_s
+    def _rest_s(self) -> float:
+        """How long until the next step of taking apart: none where nobody would have to wait for the end of it."""
+        return max(0.0, self._stepped + REST_S - time.monotonic()) if self.expected else 0.0
 
     def _next_group(self) -> list[Waiting]:
         """The oldest of what waits, as much as one transaction takes, and one at the least."""
@@ -171,6 +170,7 @@ class Writer:
         except StoreError as error:
             self._refusal(error)
             return
+        self._stepped = time.monotonic()
         self._works_again()
         self.backlog = 0 if size is None else max(0, self.backlog - size)
 

@@ -118,7 +118,7 @@ def test_nothing_that_was_acknowledged_is_lost_and_nothing_is_stored_twice(tmp_p
         for client in clients:
             client.join()
     assert server.stop()[0] == 0
-    assert read_in_at(str(store), 120) == 0
+    assert read_in_at(str(store), 3000) == 0
     acknowledged, sent = journal.ids(), [each for client in clients for each in client.sent]
     stored = Counter(ids_in(store))
     with capsys.disabled():

@@ -48,8 +48,9 @@ def store(path: Path) -> Watched:
 
 
 @pytest.fixture
-def writer(store: Watched) -> Iterator[Writer]:
-    """A writer into it."""
+def writer(store: Watched, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
+    """A writer into it, which does not touch the inbox while somebody is in the middle of a request."""
+    monkeypatch.setattr("rlhf_otel.server.writer.REST_S", 1000.0)
     made = Writer(store, inbox_bytes=1_000_000)
     yield made
     store.may_go_on.set()
@@ -144,6 +145,19 @@ def test_what_is_more_is_written_as_it_came_and_taken_apart_after_the_rush(
     writer.expected = 0
     until(lambda: not writer.backlog)
     assert (spans_in(path), Inbox(store).size()) == (1, 0)
+
+
+def test_a_rush_that_does_not_end_keeps_nothing_from_being_taken_apart(
+    writer: Writer, store: Watched, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on between the requests, a step at a time."""
+    monkeypatch.setattr("rlhf_otel.server.writer.REST_S", 0.01)
+    store.may_go_on.set()
+    writer.expected = 1
+    for _ in range(5):
+        assert [outcome.wait() for outcome in put(writer, 1, AT_ONCE_BYTES)] == [None]
+    until(lambda: not writer.backlog)
+    assert spans_in(path) == 5
 
 
 def test_the_inbox_is_bounded(writer: Writer, store: Watched, path: Path) -> None:
