@@ -20,6 +20,7 @@ from rlhf_otel.server.connection import Connection
 from rlhf_otel.server.guard import Guard
 from rlhf_otel.server.receiver import Receiver
 from rlhf_otel.server.room import Room
+from rlhf_otel.server.tidying import Retention, begin
 from rlhf_otel.server.writer import Writer
 from rlhf_otel.store import Store
 
@@ -66,6 +67,7 @@ class Options:
         inbox_bytes: how much may be in the store without having been taken apart.
         patience_s: how long a client may take to send a head, or to begin with a body.
         redact: whether secrets are taken out of what other emitters send.
+        retention: what the store may keep.
         routes: what is served beside OTLP.
     """
 
@@ -79,6 +81,7 @@ class Options:
     inbox_bytes: int
     patience_s: float
     redact: bool = True
+    retention: Retention = Retention()
     routes: Sequence[BaseRoute] = ()
 
 
@@ -96,9 +99,11 @@ def serve(store: Store, options: Options, ready: Callable[[Place], None]) -> Non
     writer, room = Writer(store, options.inbox_bytes), Room(options.waiting_bytes)
     clean = cleaner(Redactor()) if options.redact else nothing_to_clean
     receiver = Receiver(writer, options.max_bytes, room, clean)
+    tidying = begin(store.path, options.retention)
     try:
         asyncio.run(_serve(receiver, options, ready))
     finally:
+        tidying.set()
         receiver.close()
 
 

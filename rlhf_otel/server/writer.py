@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
@@ -65,7 +64,6 @@ class Writer:
         self._waiting: list[Waiting] = []
         self._stepped = 0.0
         self._reading_in: Iterator[int] = iter(())
-        self._chores: deque[Callable[[Store], object]] = deque()
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="rlhf-otel-writer", daemon=True)
@@ -80,12 +78,6 @@ class Writer:
         """Has a serialised request written with the next group; `done` is called on the writer's thread."""
         with self._changed:
             self._waiting.append(Waiting(signal, raw, done))
-            self._changed.notify()
-
-    def do(self, chore: Callable[[Store], object]) -> None:
-        """Has `chore` done on the writer's thread when nothing else waits to be written."""
-        with self._changed:
-            self._chores.append(chore)
             self._changed.notify()
 
     def close(self) -> None:
@@ -109,11 +101,9 @@ class Writer:
                 self._read_in()
             if group:
                 self._write(group)
-            elif self._chores:
-                self._tried(self._chores.popleft())
 
     def _has_work(self) -> bool:
-        return bool(self._waiting or self._chores or self._closing)
+        return bool(self._waiting or self._closing)
 
     def _patience_s(self) -> float | None:
         """How long to wait for a request where there is something else to do; None where there is nothing."""
@@ -193,12 +183,6 @@ class Writer:
             self._store = Store.open(path)
             self._file = _identity(path)
             self._reading_in, self.backlog = iter(()), Inbox(self._store).size()
-
-    def _tried(self, chore: Callable[[Store], object]) -> None:
-        try:
-            chore(self._store)
-        except Exception as error:  # noqa: BLE001 - tidying up must not end the writer
-            _log.error("a chore in the store failed: %s", error)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -207,24 +207,6 @@ def test_a_request_that_cannot_be_written_takes_no_other_with_it(writer: Writer,
     assert spans_in(path) == 2
 
 
-def test_chores_wait_for_their_turn(writer: Writer, store: Watched) -> None:
-    """What tidies up is done on the writer's thread, when nothing waits; one that fails ends nothing."""
-    done: list[str] = []
-
-    def fails(_store: Store) -> None:
-        raise StoreError("no")
-
-    put(writer, 1)
-    assert store.began.acquire(timeout=10)
-    writer.do(fails)
-    writer.do(lambda _store: done.append(threading.current_thread().name))
-    (second,) = put(writer, 1)
-    store.may_go_on.set()
-    assert second.wait() is None
-    until(lambda: bool(done))
-    assert done == ["rlhf-otel-writer"]
-
-
 def test_closing_writes_what_waits(writer: Writer, store: Watched, path: Path) -> None:
     """And closes the store."""
     outcomes = put(writer, 3)
