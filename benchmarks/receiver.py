@@ -39,6 +39,7 @@ class Backend:
         process: what ends it.
         http: its URL, with the path of traces where that is not the usual one; empty where it takes no OTLP over HTTP.
         grpc: host and port; empty where it takes none.
+        ready_s: how long it took until it listened.
         is_settled: whether all that it has acknowledged can be read.
     """
 
@@ -46,6 +47,7 @@ class Backend:
     process: subprocess.Popen[str]
     http: str
     grpc: str
+    ready_s: float
     is_settled: Callable[[], bool] = lambda: True
 
     def cpu_seconds(self) -> float:
@@ -63,12 +65,14 @@ class Backend:
 
 def _started(name: str, words: Sequence[str]) -> Backend:
     """A server that prints where it listens as a line of JSON."""
+    began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *words], stdout=subprocess.PIPE, text=True, env=clean_environment(), cwd=tempfile.gettempdir()
     )
     assert process.stdout is not None
     place = json.loads(process.stdout.readline())
-    return Backend(name, process, place["http"], place["grpc"].removeprefix("http://"))
+    ready_s = time.perf_counter() - began
+    return Backend(name, process, place["http"], place["grpc"].removeprefix("http://"), ready_s)
 
 
 def ours(folder: Path) -> Backend:
@@ -134,6 +138,12 @@ def measured(backend: Backend, protocol: str, shape: str, seconds: float) -> Rou
     )
 
 
+def _ready_row(backend: Backend) -> Row:
+    """How long it took to start, which the operating system's cache decides as well: once, and no median."""
+    target = 1.0 if backend.name == "rlhf-otel" else None
+    return Row("ready to receive", backend.name, backend.ready_s, "s", target=target)
+
+
 def _row(protocol: str, shape: str, name: str, rounds: Sequence[Round], reference: float | None) -> Row:
     middle = {field.name: statistics.median(getattr(each, field.name) for each in rounds) for field in fields(Round)}
     rate = middle["acknowledged"]
@@ -160,7 +170,7 @@ def main() -> int:
             for backend in running.values():
                 backend.process.kill()
                 backend.process.wait()
-    rows = []
+    rows = [_ready_row(backend) for backend in running.values()]
     for protocol, shape, name in cases:
         if not (of := found[protocol, shape, name]):
             continue

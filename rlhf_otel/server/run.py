@@ -80,8 +80,8 @@ class Options:
     waiting_bytes: int
     inbox_bytes: int
     patience_s: float
-    redact: bool = True
-    retention: Retention = Retention()
+    redact: bool
+    retention: Retention
     routes: Sequence[BaseRoute] = ()
 
 

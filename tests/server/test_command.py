@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 
 from rlhf_otel.cli import serve
 from rlhf_otel.cli.main import cli
+from rlhf_otel.store import Store
+from rlhf_otel.store.inbox import Inbox
 from tests.conformance.endpoint import Grpc
 from tests.conformance.messages import logs, metrics, span, traces
 from tests.server.conftest import endpoint_of
@@ -168,6 +170,14 @@ def test_all_three_signals_are_taken_on_both_ports(server: Serve, way: str) -> N
     for signal_name, request in (("traces", traces(span())), ("logs", logs()), ("metrics", metrics())):
         assert endpoint.export(signal_name, request).ok
     assert (len(server.interactions()), len(server.pending())) == (1, 1)
+
+
+def test_commands_show_what_has_only_just_been_confirmed(path: Path) -> None:
+    """A rush is first written down as it came; whoever looks has it taken apart."""
+    with Store.open(path) as store:
+        Inbox(store).put([("traces", traces(span(), span()).SerializeToString())])
+    result = CliRunner().invoke(cli, ["traces", "--json", "--store", str(path)])
+    assert (result.exit_code, len(json.loads(result.stdout))) == (0, 2)
 
 
 def test_nothing_of_a_body_is_logged(path: Path) -> None:
