@@ -24,7 +24,7 @@ ROW_BYTES = 1 << 18
 """How much small requests make a row together: what is added in one transaction, while which nobody else can write."""
 
 
-STEP = 32
+STEP = 64
 """How many records are added before others may write."""
 
 
