@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from rlhf_otel.export import wire
+from rlhf_otel.export.sizes import attributes_of
 from rlhf_otel.export.wire import Packed, Signal
 
 _KINDS = {kind: trace_pb2.Span.SpanKind.Value(f"SPAN_KIND_{kind.name}") for kind in SpanKind}
@@ -133,7 +134,7 @@ def _add(place: Any, span: ReadableSpan) -> None:
     if span.events or span.links or span.dropped_events or span.dropped_links:
         raise ValueError("events and links are rare enough to be left to the SDK")
     add = made.attributes.add
-    for key, value in (span.attributes or {}).items():
+    for key, value in (attributes_of(span) or {}).items():
         if type(value) is str:  # most are, and a function costs as much as the rest
             add(key=key).value.string_value = value
         else:

@@ -86,6 +86,11 @@ class Intake:
         return (self._writer or self._worker).is_current_thread
 
     @property
+    def writes_at_once(self) -> bool:
+        """Whether a span is written on the thread that ends it."""
+        return self._spool is not None and self._writer is None
+
+    @property
     def keeps(self) -> bool:
         """Whether what is put survives the process, as far as is known."""
         return self._spool is not None and self._spool.is_usable

@@ -240,7 +240,7 @@ class OwnProviders:
 
     def _prepare(self, item: Any) -> Any:
         if not isinstance(item, tuple):
-            return item  # it has been prepared before it was written
+            return self._read(item)  # it has been prepared before it was written
         kind, payload, *rest = item
         if kind == "event":
             feedback = feedback_of(payload.log_record)
@@ -249,12 +249,22 @@ class OwnProviders:
             return payload(*rest)
         return self._from_elsewhere(payload, local_only=kind == "local")
 
+    @staticmethod
+    def _read(item: Any) -> Any:
+        """`item` with the interaction that its span tells of, where nobody has looked yet."""
+        if not isinstance(item, EndedSpan) or item.readable is None or item.interaction is not None:
+            return item
+        interaction = interaction_of(item.readable)
+        return item if interaction is None else replace(item, interaction=interaction)
+
     def _from_elsewhere(self, span: Any, *, local_only: bool) -> EndedSpan:
         """A span of another instrumentation, or one of ours whose work was done before it ended.
 
         What another one wrote has not been redacted. The span is its own and goes on as it is; what we write of it is
         redacted.
         """
+        if not self.config.redact and self.intake.writes_at_once:
+            return EndedSpan(span, None, local_only=local_only)  # read later, by the thread that has the time
         interaction = interaction_of(span)
         if interaction is None:
             return EndedSpan(span, None, local_only=local_only)

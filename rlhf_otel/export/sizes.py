@@ -25,11 +25,20 @@ def size_of(item: Any) -> int:
     if (packed := getattr(item, "packed", None)) is not None:
         return int(packed.size)
     carrier = _carrier(item)
-    attributes = getattr(carrier, "attributes", None)
+    attributes = attributes_of(carrier)
     if attributes is None:
         return 0
-    events = getattr(carrier, "events", None) or ()
+    events = getattr(carrier, "_events", None) or ()
     return _ENVELOPE + _all(attributes) + sum(_ENVELOPE + _all(event.attributes or {}) for event in events)
+
+
+def attributes_of(carrier: Any) -> Any:
+    """The attributes of the SDK's span or log record; None where it has none.
+
+    Those of a span lie in a dictionary, before which a lock and three calls stand for each of them.
+    """
+    held = getattr(carrier, "_attributes", None)
+    return getattr(held, "_dict", None) or getattr(carrier, "attributes", None)
 
 
 def cut(item: Any, most: int) -> Any:
