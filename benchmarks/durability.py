@@ -32,6 +32,8 @@ ATTRIBUTES = {
 }  # fmt: skip
 LEVELS = ("memory", "disk", "sync")
 TARGETS = {"disk": 1.1, "sync": 3.0}
+_IN_MEMORY = 3000
+"""So few wait in memory once the export thread has come to an end with what it was given."""
 _PAUSE_S = 0.0005
 """Between two spans, so that it is the cost of one that is measured and not that of a queue that is full."""
 
@@ -92,11 +94,13 @@ def hold(count: int) -> None:
         rlhf_otel.capture(prompt=PROMPT[:4096], response="b")
         if number % 50 == 0:
             time.sleep(0.02)
-    until = time.monotonic() + 60
-    while rlhf_otel.stats()["spooled"] < count // 4 and time.monotonic() < until:
+    until = time.monotonic() + 100
+    while time.monotonic() < until:
+        stats = rlhf_otel.stats()
+        if stats["waiting"] - stats["spooled"] < _IN_MEMORY:
+            break
         time.sleep(0.1)
     gc.collect()
-    stats = rlhf_otel.stats()
     print(json.dumps([resident() - before, stats["spooled"], stats["dropped_spool_full"]]), flush=True)
 
 

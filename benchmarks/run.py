@@ -46,7 +46,7 @@ def main() -> int:
     else:
         print_rows(
             rows,
-            "What recording costs (ratio: to the floor; launch: to the official launcher; durability: to the batch processor)",
+            "What recording costs (ratio: to the floor, or to what the row names)",
         )
         missed = sum(row.met is False for row in rows)
         print(f"\n{missed} of {sum(row.target is not None for row in rows)} targets missed")

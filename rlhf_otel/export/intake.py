@@ -31,8 +31,9 @@ GROUP_S = 0.01
 """How long the first of a group waits for others before it is written."""
 _GROUP = 64
 """So many are written at once at most: what has been prepared does not wait until all of a burst has."""
-_DRAIN_S = 5.0
-"""How long the end of a process waits until everything is written, which does not depend on any backend."""
+_DRAIN_S = 20.0
+"""How long the end of a process waits until everything is written, which no backend can hold up: after a burst, some
+thousands of spans may still have to be prepared."""
 
 
 class Intake:

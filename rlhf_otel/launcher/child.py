@@ -34,7 +34,7 @@ _ASKS_FOR_GLOBAL = (
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
 )
 
-_WRITING_S = 5.0
+_WRITING_S = 20.0
 """The longest that SIGTERM waits until all that has ended is written, before it waits for the backend."""
 
 _provided = False
