@@ -82,7 +82,7 @@ class Outbox:
         """With `backlog` where there is a spool."""
         self.sink = sink
         self.backlog = backlog
-        self.parked = 0
+        self._parked = 0
         self.sending_since = 0.0  # when the request that is under way began
         self._limits = limits
         self._waiting: deque[_Waiting] = deque()
@@ -101,6 +101,11 @@ class Outbox:
     def waiting(self) -> list[Any]:
         """The items, oldest first."""
         return [each.item for each in self._waiting]
+
+    @property
+    def parked(self) -> int:
+        """How many items are on the disk alone, as far as they were written by this process."""
+        return max(0, self._parked - (self.backlog.lost if self.backlog is not None else 0))
 
     @property
     def homeless(self) -> int:
@@ -130,7 +135,7 @@ class Outbox:
         if place is not None and self.backlog is not None:
             if place.segment in self.backlog or self._is_beyond(size):
                 self.backlog.mark(place.segment, place.start)
-                self.parked += 1
+                self._parked += 1
                 return
             place.segment.hold()
         self._add(item, size, place)
@@ -140,7 +145,7 @@ class Outbox:
         if not self.backlog or not self.has_room:
             return False
         for item, place in self.backlog.read():
-            self.parked = max(0, self.parked - 1)
+            self._parked -= 1
             if self.sink.wants(item):
                 self._add(item, size_of(item), place)
             else:

@@ -308,14 +308,13 @@ class Worker:
     def _sort(self, items: Sequence[Taken]) -> None:
         """Prepares items and hands them to the sinks."""
         for item, place in items:
+            if (prepared := self._prepared(item)) is not None:
+                try:
+                    self._share(prepared, size_of(prepared), place)
+                except Exception as error:  # noqa: BLE001 - what cannot be encoded is one item, too
+                    self._lost = True
+                    self._report(error)
             self._in_hand = max(0, self._in_hand - 1)
-            if (prepared := self._prepared(item)) is None:
-                continue
-            try:
-                self._share(prepared, size_of(prepared), place)
-            except Exception as error:  # noqa: BLE001 - what cannot be encoded is one item, too
-                self._lost = True
-                self._report(error)
 
     def _deliver(self, *, now: bool, hopeless: bool = True) -> None:
         """With `hopeless` sinks are asked that have just refused, though the disk has everything for them."""

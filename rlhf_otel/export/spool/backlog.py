@@ -23,6 +23,7 @@ class Backlog:
         self._spool = spool
         self._of_shared = of_shared
         self._segments: dict[Segment, None] = {}
+        self.lost = 0  # items that were dropped before they were read
 
     def __len__(self) -> int:
         return len(self._segments)

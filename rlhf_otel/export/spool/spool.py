@@ -158,10 +158,13 @@ class Spool:
             if segment is None:
                 return not found.path.exists()
             Backlog(self, of_shared=False).mark(segment, segment.begin)  # nobody has read anything of it
-        items = [item for each in self._unread(segment) for item in items_of(each)]
+        unread = self._unread(segment)
+        items = [item for each in unread for item in items_of(each)]
         if items:
             hooks.announce("buffer_full", self.records(items))
         with self.lock:
+            for backlog, mark in segment.marks.items():
+                backlog.lost += sum(each.start >= mark for each in unread)
             segment.delete()
         if items:
             hooks.count("dropped_spool_full", len(items))

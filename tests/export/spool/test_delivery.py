@@ -381,6 +381,7 @@ def test_a_full_spool_tells_of_what_it_drops(collector):
         rlhf.capture(prompt=f"{number}" + "x" * 1500, response="b", model=str(number))
         time.sleep(0.002)
     until(lambda: rlhf.stats()["dropped_spool_full"] > 0)
+    assert rlhf.stats()["spooled"] <= 100 - rlhf.stats()["dropped_spool_full"]
     dropped = {int(call.request_model) for call in heard}
     assert all(call.input[0]["parts"][0]["content"].endswith("xxx") for call in heard)
     assert sum(found.size for found in listed(SPOOL)) <= 60_000
