@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "feedback": ("rlhf_otel.cli.feedback", "command", "Attach feedback to a call by its span id."),
     "token": ("rlhf_otel.cli.token", "command", "Make a signed token by which a page gives feedback on one call."),
     "serve": ("rlhf_otel.cli.serve", "command", "Receive OTLP over HTTP and gRPC into the store."),
+    "push": ("rlhf_otel.cli.push", "command", "Copy feedback into Phoenix or Langfuse, as annotations on their spans."),
     "export": ("rlhf_otel.cli.export", "command", "Make a dataset of calls and what people thought of them."),
     "datasets": ("rlhf_otel.cli.datasets", "command", "Look at datasets: list, show, diff, audit."),
     "compare": ("rlhf_otel.cli.compare", "command", "Compare variants or models by what people think of them."),

@@ -37,6 +37,7 @@ FLOORS = {
     **dict.fromkeys(("redact", "store"), 2),
     **dict.fromkeys(("export", "launcher", "testing", "web"), 3),
     "server": 4,
+    "bridges": 4,
     "datasets": 4,
     "cli": 5,
     "__init__": 6,
