@@ -1,6 +1,6 @@
 """The clients of `receiver.py`: sends as fast as it is answered, and prints what was acknowledged. One process.
 
-    python receiver_load.py http URL SPANS CLIENTS SECONDS
+    python receiver_load.py http URL SPANS CLIENTS SECONDS [HEADERS]
     python receiver_load.py grpc HOST:PORT SPANS CLIENTS SECONDS
 
 Every span is new, its prompt and answer too: the places where a body differs from the last one are written over.
@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 PROMPT, ANSWER = 2048, 512
@@ -96,58 +96,96 @@ def _vocabulary() -> list[str]:
 _WORDS = _vocabulary()
 
 
-def http_sender(url: str) -> Callable[[bytes], None]:
-    """Sends one request after the other on a connection."""
-    place = urlsplit(url)
-    connection = socket.create_connection((place.hostname, place.port))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    answers = connection.makefile("rb")
-    head = (
-        f"POST {place.path or '/v1/traces'} HTTP/1.1\r\nHost: {place.netloc}\r\n"
-        "Content-Type: application/x-protobuf\r\nContent-Length: "
-    )
+class HttpSender:
+    """Sends one request after the other on a connection; true where it was taken, false where it is to come again later.
 
-    def send(body: bytes) -> None:
-        connection.sendall(b"".join((head.encode(), str(len(body)).encode(), b"\r\n\r\n", body)))
-        status, length = answers.readline().split()[1], 0
-        while (line := answers.readline().lower()) not in (b"\r\n", b""):
+    A connection that idled until the server closed it, because other clients had to wait long for their first answer,
+    is opened again.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        self._place = urlsplit(url)
+        self._head = (
+            f"POST {self._place.path or '/v1/traces'} HTTP/1.1\r\nHost: {self._place.netloc}\r\n"
+            + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            + "Content-Type: application/x-protobuf\r\nContent-Length: "
+        ).encode()
+        self._connect()
+
+    def _connect(self) -> None:
+        self._connection = socket.create_connection((self._place.hostname, self._place.port))
+        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._answers = self._connection.makefile("rb")
+
+    def __call__(self, body: bytes) -> bool:
+        request = b"".join((self._head, str(len(body)).encode(), b"\r\n\r\n", body))
+        try:
+            self._connection.sendall(request)
+            line = self._answers.readline()
+        except ConnectionError:
+            line = b""
+        if not line:
+            self._connect()
+            self._connection.sendall(request)
+            line = self._answers.readline()
+        return self._is_taken(line.split()[1])
+
+    def _is_taken(self, status: bytes) -> bool:
+        length = 0
+        while (line := self._answers.readline().lower()) not in (b"\r\n", b""):
             length = int(line.split()[1]) if line.startswith(b"content-length") else length
-        answers.read(length)
-        if status != b"200":
+        self._answers.read(length)
+        if status not in (b"200", b"429", b"503"):
             raise RuntimeError(f"answered {status.decode()}")
+        return status == b"200"
 
-    return send
 
-
-def grpc_sender(target: str) -> Callable[[bytes], None]:
+def grpc_sender(target: str, _headers: Mapping[str, str]) -> Callable[[bytes], bool]:
     """The same over gRPC."""
     import grpc
 
     channel = grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)])
     call = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
-    return lambda body: call(body, wait_for_ready=True)
+
+    def send(body: bytes) -> bool:
+        try:
+            call(body, wait_for_ready=True)
+        except grpc.RpcError as refused:
+            if refused.code().name not in ("UNAVAILABLE", "RESOURCE_EXHAUSTED"):
+                raise
+            return False
+        return True
+
+    return send
 
 
 def main() -> None:
     """Sends until the time is over."""
-    protocol, where, spans, clients, seconds = sys.argv[1:]
-    sender = http_sender if protocol == "http" else grpc_sender
+    protocol, where, spans, clients, seconds, *headers = sys.argv[1:]
+    named = json.loads(headers[0]) if headers else {}
+    sender = HttpSender if protocol == "http" else grpc_sender
     waits: list[float] = []
+    late: list[tuple[float, float]] = []  # when what was under way at the end was taken, and how long that took
     ready = threading.Barrier(int(clients) + 1)
     end = 0.0
 
     def work() -> None:
-        send, body = sender(where), Body(int(spans))
+        send, body = sender(where, named), Body(int(spans))
         send(body.fresh())
         ready.wait()
         ready.wait()
         while True:
             request, began = body.fresh(), time.perf_counter()
-            send(request)
+            is_taken = send(request)
             now = time.perf_counter()
             if now > end:
+                if is_taken:
+                    late.append((now, now - began))
                 return
-            waits.append(now - began)
+            if is_taken:
+                waits.append(now - began)
+            else:
+                time.sleep(0.05)
 
     threads = [threading.Thread(target=work) for _ in range(int(clients))]
     for thread in threads:
@@ -157,9 +195,14 @@ def main() -> None:
     ready.wait()
     for thread in threads:
         thread.join()
+    if (
+        not waits and late
+    ):  # a request takes longer than the whole time: then those that were under way are what there is
+        seconds = max(now for now, _ in late) - end + float(seconds)
+        waits = [wait for _, wait in late]
     waits.sort()
-    p50, p99 = (waits[len(waits) * share // 100] * 1e3 for share in (50, 99))
-    print(json.dumps({"requests": len(waits), "p50_ms": p50, "p99_ms": p99}))
+    p50, p99 = (waits[len(waits) * share // 100] * 1e3 if waits else float("nan") for share in (50, 99))
+    print(json.dumps({"requests": len(waits), "seconds": float(seconds), "p50_ms": p50, "p99_ms": p99}))
 
 
 if __name__ == "__main__":

@@ -238,6 +238,9 @@ def endpoint(config: Config) -> Iterator[Finding]:
     for signal in things:
         if otlp.is_silenced(signal):
             name = f"OTEL_{signal.upper()}_EXPORTER"
+            if signal == "logs" and config.store:
+                yield Finding("endpoint", "ok", f"none for feedback ({name}=none): it is kept in {config.store}")
+                continue
             yield Finding("endpoint", "warn", f"{name}=none: {signal} go nowhere", f"take {name} away")
         elif not otlp.wanted_exporters(signal, config):
             yield Finding("endpoint", "ok", f"none for {signal}: they stay on this machine")
@@ -245,11 +248,14 @@ def endpoint(config: Config) -> Iterator[Finding]:
             yield Finding("endpoint", "fail", f"not tried for {signal}: {fault}", "give the whole URL")
         elif not wrong:  # else the exporter would say what is in them
             wanted.append(signal)
-    for signal, reason in probe.send(config, wanted).items():
+    reasons = probe.send(config, wanted)
+    for signal, reason in reasons.items():
         if reason is None:
             yield Finding("endpoint", "ok", f"takes {things[signal]}")
         else:
-            yield Finding("endpoint", "fail", f"does not take {things[signal]}: {reason}", probe.remedy(reason))
+            alone = signal == "logs" and reasons.get("traces", "") is None
+            helps = probe.remedy(reason, is_feedback_alone=alone)
+            yield Finding("endpoint", "fail", f"does not take {things[signal]}: {reason}", helps)
 
 
 def _wrong_headers(config: Config) -> Iterator[str]:

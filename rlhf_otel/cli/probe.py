@@ -19,13 +19,18 @@ TIMEOUT_S = "2"
 NAME = "rlhf-otel doctor"
 NOT_GRPC, NOT_HTTP = "what answers there does not speak grpc", "what answers there does not speak HTTP/1"
 
+_NO_SUCH_PATH = r"\b404\b|\b405\b|unimplemented"
+_KEEP_FEEDBACK = (
+    "it takes no log events, as Phoenix, MLflow and Langfuse do not: keep feedback here with"
+    " RLHF_OTEL_STORE=.rlhf-otel/store.db and OTEL_LOGS_EXPORTER=none; `rlhf-otel push` copies it over"
+)
 # What the exporter said -> what helps.
 _REMEDIES: tuple[tuple[str, str], ...] = (
     (NOT_GRPC, "it may speak http/protobuf: --protocol http/protobuf (OTEL_EXPORTER_OTLP_PROTOCOL)"),
     (NOT_HTTP.lower(), "it may speak grpc: --protocol grpc (OTEL_EXPORTER_OTLP_PROTOCOL)"),
     (r"\b401\b|\b403\b|unauthenticated|permission.?denied|unauthori|forbidden",
      "the backend refuses the key: check --headers / OTEL_EXPORTER_OTLP_HEADERS"),
-    (r"\b404\b|\b405\b|unimplemented",
+    (_NO_SUCH_PATH,
      "the address is not an OTLP receiver: give the base URL, without /v1/traces, as the backend's docs name it"),
     (r"\b415\b|\b400\b|invalid.?argument",
      "the receiver does not understand the request: try the other --protocol (http/protobuf, grpc)"),
@@ -84,8 +89,10 @@ def _event() -> Any:
     return kept.record
 
 
-def remedy(reason: str) -> str:
-    """What helps against what the exporter said."""
+def remedy(reason: str, *, is_feedback_alone: bool = False) -> str:
+    """What helps against what the exporter said; where only feedback is refused, the address is right."""
+    if is_feedback_alone and re.search(_NO_SUCH_PATH, reason.lower()):
+        return _KEEP_FEEDBACK
     for pattern, text in _REMEDIES:
         if re.search(pattern, reason.lower()):
             return text

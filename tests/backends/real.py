@@ -15,8 +15,10 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from rlhf_otel.testing import FakeLLM, Reply
 from tests.collector.running import free_ports
 
+ANSWER = "Seven minutes."
 PATIENCE = 150
 """Seconds to wait for a start, which takes 25 on a machine that has nothing else to do."""
 QUIET = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "RLHF_OTEL_"))}
@@ -62,7 +64,10 @@ class Server:
     def ask(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Status and JSON of its answer; a POST where there is a body, which is sent as it is where it is bytes."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        named = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        named = {
+            "content-type": "application/json",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
         try:
             with urlopen(Request(self.url + path, data, named), timeout=60) as answer:
                 return answer.status, _parsed(answer.read())
@@ -70,11 +75,13 @@ class Server:
             return refused.code, _parsed(refused.read())
 
     def until(self, path: str, body: Any = None, **headers: str) -> Any:
-        """Its answer, once that is a success with something in its first list: it writes down what it took by and by."""
+        """The first list in its answer, once there is something in it: what it takes it writes down by and by."""
         until = time.monotonic() + PATIENCE
         while True:
             status, said = self.ask(path, body, **headers)
-            found = next((each for each in (said or {}).values() if isinstance(each, list)), []) if status == 200 else []
+            found = (
+                next((each for each in (said or {}).values() if isinstance(each, list)), []) if status == 200 else []
+            )
             if found or time.monotonic() > until:
                 return found
             time.sleep(0.2)
@@ -119,9 +126,11 @@ def record(url: str, folder: Path, program: str, **variables: str) -> tuple[list
     Returns:
         What it printed, a line of JSON each, and what it said on stderr.
     """
-    from rlhf_otel.testing import FakeLLM
 
-    with FakeLLM() as llm:
+    def answer(request: Any) -> Reply:
+        return Reply(status=404, error="no such model") if request.model == "no-such-model" else Reply(text=ANSWER)
+
+    with FakeLLM(responder=answer) as llm:
         environ = {
             **QUIET, "OPENAI_BASE_URL": llm.openai_url, "OPENAI_API_KEY": "none", "OTEL_SERVICE_NAME": "chat",
             "OTEL_EXPORTER_OTLP_ENDPOINT": url, **variables,
