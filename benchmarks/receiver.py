@@ -74,7 +74,7 @@ class Backend:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def settle(self, acknowledged: int, before: int) -> tuple[int, float]:
-        """Waits until it is settled, or long enough; how many spans more than `before` can be read, and after how long."""
+        """Waits until it is settled, or long enough; how many spans more than `before` can be read, and how late."""
         began = time.perf_counter()
         if self.written is None:
             while not self.is_settled():

@@ -34,7 +34,7 @@ class Api:
         self._headers = {"content-type": "application/json", "accept": "application/json", **headers}
 
     def send(self, method: str, path: str, body: Any = None, *, may_be: tuple[int, ...] = ()) -> tuple[int, Any]:
-        """The status and the JSON of the answer, None where it is no JSON.
+        """The status and the JSON of the answer, or its text where it is no JSON.
 
         Raises:
             BackendError: there is no answer, or it is neither a success nor one of the statuses `may_be`.
@@ -57,7 +57,7 @@ def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body)
     except ValueError:
-        return None
+        return body.decode(errors="replace")
 
 
 def _shown(body: bytes) -> str:

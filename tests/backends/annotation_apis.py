@@ -39,9 +39,8 @@ class AnnotationApi:
         self.requests.append(f"{exchange.method} {exchange.path}")
         self.headers = dict(exchange.headers)
         status, said = (self.refusal, {"detail": "no"}) if self.refusal else self.handle(exchange)
-        exchange.respond(
-            status, {"content-type": "application/json"}, b"" if status == 204 else json.dumps(said).encode()
-        )
+        text = "" if said is None else said if isinstance(said, str) else json.dumps(said)
+        exchange.respond(status, {"content-type": "application/json"}, text.encode())
 
     def handle(self, exchange: Exchange) -> tuple[int, object]:
         """Status and body of the answer."""
@@ -63,7 +62,7 @@ class PhoenixApi(AnnotationApi):
             return 404, {"detail": "Not Found"}
         batch = json.loads(exchange.body)["data"]
         if missing := {each["span_id"] for each in batch} - self.spans:
-            return 404, {"detail": f"Spans with IDs {', '.join(sorted(missing))} do not exist."}
+            return 404, f"Spans with IDs {', '.join(sorted(missing))} do not exist."
         self.kept.update({each["identifier"]: each for each in batch})
         return 200, {"data": [{"id": each["identifier"]} for each in batch]}
 
