@@ -16,7 +16,9 @@ if not os.environ.get("RLHF_OTEL_TEST_LIBRARIES"):
 
 PB = {"content_type": "application/x-protobuf", "x_mlflow_experiment_id": "0"}
 EXPERIMENT = {"OTEL_EXPORTER_OTLP_HEADERS": "x-mlflow-experiment-id=0"}
-KEPT_HERE = {"OTEL_LOGS_EXPORTER": "none", "RLHF_OTEL_STORE": "store.db", "RLHF_OTEL_EXIT_TIMEOUT": "60"}
+KEPT_HERE = {"OTEL_LOGS_EXPORTER": "none", "RLHF_OTEL_STORE": "store.db"}
+PATIENT = {"RLHF_OTEL_EXIT_TIMEOUT": "60", "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+"""Its first answer may take longer than the ten seconds that exporters wait."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def shown(mlflow, trace_id):
 
 def test_it_shows_the_call_as_a_chat_model(recorded, mlflow):
     """Kind, model, tokens, cost, session, input and output are where MLflow's page looks for them."""
-    told, said = recorded(**EXPERIMENT, **KEPT_HERE)
+    told, said = recorded(**EXPERIMENT, **KEPT_HERE, **PATIENT)
     row, attributes = shown(mlflow, told["trace"])
     assert (row["state"], row["trace_metadata"]["mlflow.trace.session"]) == ("OK", "conv-42")
     tokens = {"input_tokens": 12, "output_tokens": 9, "total_tokens": 21, "cache_read_input_tokens": 0}
@@ -65,7 +67,7 @@ def test_it_shows_the_call_as_a_chat_model(recorded, mlflow):
 
 def test_it_shows_what_failed(recorded, mlflow):
     """A call that failed is a trace in state ERROR."""
-    recorded(**EXPERIMENT, **KEPT_HERE)
+    recorded(**EXPERIMENT, **KEPT_HERE, **PATIENT)
     place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}
     rows = mlflow.until("/api/3.0/mlflow/traces/search", {"locations": [place], "filter": "status = 'ERROR'"})
     assert "Hi" in rows[0]["request_preview"]
