@@ -97,7 +97,7 @@ _WORDS = _vocabulary()
 
 
 class HttpSender:
-    """Sends one request after the other on a connection; true where it was taken, false where it is to come again later.
+    """Sends one request after the other on a connection; False where one was not taken, and is to come again later.
 
     A connection that idled until the server closed it, because other clients had to wait long for their first answer,
     is opened again.
@@ -118,6 +118,7 @@ class HttpSender:
         self._answers = self._connection.makefile("rb")
 
     def __call__(self, body: bytes) -> bool:
+        """Sends one and waits for its answer."""
         request = b"".join((self._head, str(len(body)).encode(), b"\r\n\r\n", body))
         try:
             self._connection.sendall(request)
