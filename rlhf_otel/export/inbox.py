@@ -48,6 +48,7 @@ class Inbox:
         # no finalizer may wait.
         self._hurry: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._is_woken = False
+        self._asked = 0  # requests that wait
         self._weighing = threading.RLock()  # a finalizer may run inside it, on the same thread
 
     def refit(self) -> None:
@@ -89,6 +90,7 @@ class Inbox:
 
     def ask(self, request: Flush) -> None:
         """Takes a request, for which the thread hurries."""
+        self._asked += 1
         self._queue.put(request)
         self._hurry.put(True)
 
@@ -100,8 +102,8 @@ class Inbox:
 
     @property
     def spans(self) -> int:
-        """How many spans wait, requests included."""
-        return self._queue.qsize() - self._event_queue.qsize() - self._is_woken
+        """How many spans wait."""
+        return max(0, self._queue.qsize() - self._event_queue.qsize() - self._is_woken - self._asked)
 
     @property
     def events(self) -> int:
@@ -163,6 +165,7 @@ class Inbox:
 
     def _sort_out(self, taken: Any, items: list[Taken], requests: list[Flush]) -> None:
         if isinstance(taken, Flush):
+            self._asked -= 1
             requests.append(taken)
         elif taken is _WAKE:
             self._is_woken = False

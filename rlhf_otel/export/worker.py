@@ -144,7 +144,8 @@ class Worker:
     @property
     def waiting(self) -> int:
         """How many items are queued or not yet acknowledged."""
-        return len(self._inbox) + self._in_hand + sum(len(outbox) + outbox.parked for outbox in self._outboxes or ())
+        inside = self._inbox.spans + self._inbox.events
+        return inside + self._in_hand + sum(len(outbox) + outbox.parked for outbox in self._outboxes or ())
 
     @property
     def on_disk(self) -> int:
