@@ -15,18 +15,19 @@ demo: $(VENV)/.installed
 collector:
 	@collector/build.sh
 
+# What is in the way may be Go or the network, and no fault of what is tested: `make collector` and `make test-all` insist.
 collector-or-why-not:
-	@collector/build.sh || { test $$? -eq 3 && echo "THE TESTS OF THE COLLECTOR WILL BE SKIPPED" >&2; }
+	@collector/build.sh || echo "THE TESTS OF THE COLLECTOR WILL BE SKIPPED" >&2
 
 ## What decides whether a change is good: style, types, every test, the oldest supported versions, the further libraries.
 test: $(VENV)/.installed-dev lint collector-or-why-not
 	$(BIN)/python -m pytest -q $(PARALLEL)
 	tests/matrix/run.sh oldest $(PARALLEL)
 	tests/matrix/run.sh libraries $(PARALLEL)
-	@test -x collector/build/rlhf-otelcol || echo "NOTE: there is no Go here, so the tests of the collector were skipped" >&2
+	@test -x collector/build/rlhf-otelcol || echo "NOTE: the collector could not be built here, so its tests were skipped" >&2
 
 ## The same, with the versions between oldest and newest, frameworks, other instrumentations, and the slow tests.
-test-all: test
+test-all: collector test
 	RLHF_OTEL_TEST_SLOW=1 $(BIN)/python -m pytest -q -m slow
 	tests/matrix/run.sh middle
 	tests/matrix/run.sh libraries/oldest

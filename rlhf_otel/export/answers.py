@@ -20,15 +20,21 @@ _RESPONSES: dict[Signal, tuple[str, str, str]] = {
 }
 
 
+_FROM_NOBODY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
+"""What grpc says by itself where there is no connection, or it broke; a backend may say the same."""
+
+
 class Answers:
     """Listens to one exporter.
 
     Attributes:
         retry_after_s: how long the backend asked us to wait, in its last answer; 0 where it did not ask.
+        has_answered: whether the last request was answered at all; None where that cannot be known.
     """
 
     def __init__(self, exporter: Any, signal: Signal) -> None:
         self.retry_after_s = 0.0
+        self.has_answered: bool | None = None
         self._signal = signal
         transport = getattr(getattr(exporter, "_client", None), "_transport", None)
         session: Any = getattr(exporter, "_session", None) or getattr(
@@ -39,12 +45,17 @@ class Answers:
         elif callable(stub := getattr(exporter, "_stub", None)):
             exporter._stub = lambda channel: _Stub(stub(channel), self)
             exporter._client = _Stub(exporter._client, self)
+        else:
+            return
+        self.has_answered = False
 
     def forget(self) -> None:
         """Forgets the last answer."""
         self.retry_after_s = 0.0
+        self.has_answered = None if self.has_answered is None else False
 
     def _http(self, response: Any, *_: Any, **__: Any) -> None:
+        self.has_answered = True
         with contextlib.suppress(Exception):  # what a backend says must not make a success a failure
             if response.ok:
                 self.taken(self._message().FromString(response.content))
@@ -71,6 +82,7 @@ class Answers:
         from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped, unused-ignore]
 
         with contextlib.suppress(Exception):
+            self.has_answered = error.code().name not in _FROM_NOBODY
             told = dict(error.trailing_metadata()).get("google.rpc.retryinfo-bin")
             delay = RetryInfo.FromString(told).retry_delay if told else None
             self.retry_after_s = 0.0 if delay is None else delay.seconds + delay.nanos / 1e9

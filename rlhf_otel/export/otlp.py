@@ -188,6 +188,11 @@ class _ExporterSink:
         """How long the backend asked us to wait before the next attempt."""
         return self._answers.retry_after_s
 
+    @property
+    def has_answered(self) -> bool | None:
+        """Whether the backend has answered the last request; None where that cannot be known."""
+        return self._answers.has_answered
+
     def cut(self, item: Any, most: int) -> Any:
         """`item` in at most `most` bytes; None where that cannot be."""
         return sizes.cut(item, most)

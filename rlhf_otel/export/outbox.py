@@ -198,11 +198,11 @@ class Outbox:
                 self._acknowledged(len(batch))
             elif self._was_too_large() and self._learn(len(batch)):
                 continue
-            elif len(batch) == 1 and self._another_is_taken():
+            elif len(batch) == 1 and self._was_refused() and self._another_is_taken():
                 # Only what is refused again is at fault: the sink may have come back between the two.
                 if self._send(batch):
                     self._acknowledged(1)
-                else:
+                elif self._was_refused():
                     dropped += self._cut_or_drop()
             else:
                 self._size = max(1, len(batch) // _SHRINK)
@@ -237,6 +237,10 @@ class Outbox:
 
     def _was_too_large(self) -> bool:
         return bool(getattr(self.sink, "is_too_large", False))
+
+    def _was_refused(self) -> bool:
+        """Whether the sink said no to what it got, as far as can be known; a connection that broke says nothing."""
+        return getattr(self.sink, "has_answered", None) is not False
 
     def _learn(self, count: int) -> bool:
         """Takes notice that the `count` oldest items were too many bytes; False where that cannot be the reason."""

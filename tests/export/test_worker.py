@@ -147,6 +147,18 @@ def test_what_is_refused_comes_again(make, lines):
     assert len(lines()) == 1
 
 
+@pytest.mark.parametrize(("has_answered", "kept"), [(False, True), (True, False), (None, False)])
+def test_only_an_answer_can_condemn_an_item(has_answered, kept):
+    """An item that is not taken while another one is goes for good where the sink said so, not where it was away."""
+    sink = Sink(refuses=lambda items: "odd" in items)
+    sink.has_answered = has_answered
+    waiting = Outbox(sink, Limits(10, 1, 0.01))
+    for item in ("odd", "even", "last"):
+        waiting.take(item, 1)
+    dropped = waiting.deliver(now=True)
+    assert (dropped, "odd" in waiting.waiting) == ((0, True) if kept else (1, False))
+
+
 def test_a_sink_that_raises_is_one_that_refuses(make, lines):
     """An exception is a failed batch and a line with its text; the thread lives on."""
     raised = []
