@@ -11,7 +11,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from rlhf_otel import config, handles, instrumentation
+from rlhf_otel import config, handles, instrumentation, totals
 from rlhf_otel.export import setup, telemetry
 from rlhf_otel.feedback import detect
 from rlhf_otel.instrumentation.call import open_streams
@@ -116,6 +116,7 @@ def taken(clean_process, monkeypatch):
     """Recording is on, on a provider of ours; what is remembered of past calls is full from the start."""
     monkeypatch.setattr(handles, "CAPACITY", 200)
     monkeypatch.setattr(telemetry, "_ARMS", 100)
+    monkeypatch.setattr(totals, "_RATED", 100)
     monkeypatch.setattr(detect, "_turns", detect.Turns(200))
     sink = Nowhere()
     setup.configure(config.load({"store": ":memory:"})).own.worker._make_sinks = lambda: [sink]
