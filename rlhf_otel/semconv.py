@@ -11,6 +11,8 @@ from typing import Final
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/gen-ai/1.42.0"
 SCOPE: Final = "rlhf_otel"
+PROBE_SCOPE: Final = "rlhf_otel.doctor"
+"""Of what `rlhf-otel doctor` sends to see whether it is taken: neither a call nor feedback."""
 
 # --- Operations ---------------------------------------------------------------------------------------------------
 # The conventions' words where they have one, and their spelling where they have none.

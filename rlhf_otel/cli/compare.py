@@ -21,6 +21,12 @@ _WORDS = {
     "ttft": "time to first token", "cost": "cost",
 }  # fmt: skip
 
+_HEADS = ("calls", "rated", "up", "down", "mean score", "errors", "took", "TTFT", "cost")
+_UNKNOWN = "-"
+"""What nothing is known of; a column that has nothing else is left out."""
+_INTERVALS_BESIDE_FROM = 90
+"""Narrower than this, an interval stands below its mean."""
+
 
 @click.command(
     "compare",
@@ -96,31 +102,36 @@ def _print(made: Comparison, contrasts: list[Contrast]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(made.by)
-    for head in ("calls", "rated", "up", "down", "mean score", "errors", "duration", "TTFT", "cost"):
-        table.add_column(head, justify="right")
-    for arm in _arms(made):
-        table.add_row(Text(one_line(arm.name)), *_cells(arm))
     out = console()
+    beside = " " if out.width >= _INTERVALS_BESIDE_FROM else "\n"
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    names = [one_line(arm.name) for arm in _arms(made)]
+    table.add_column(made.by, overflow="fold", min_width=min(8, max(map(len, names))))
+    columns = zip(_HEADS, *(_cells(arm, beside) for arm in _arms(made)), strict=True)
+    known = [column for column in columns if set(column[1:]) != {_UNKNOWN}]
+    for head, *_ in known:
+        table.add_column(head, justify="right", no_wrap=True)
+    for name, *cells in zip(names, *(cells for _, *cells in known), strict=True):
+        table.add_row(Text(name), *cells)
     out.print(table)
+    out.print()
     for contrast in contrasts:
         out.print(Text(" ".join(_told(contrast)), "bold" if contrast.winner else ""), soft_wrap=True)
     if len(made.arms) == 1:
         console(stderr=True).print(Text(f"there is one {made.by} alone; nothing to compare it with", "dim"))
 
 
-def _cells(arm: Arm) -> Iterator[str]:
+def _cells(arm: Arm, beside: str) -> Iterator[str]:
     yield from (f"{count:,}" for count in (arm.calls, arm.counts["score"], arm.positive, arm.negative))
     low, high = arm.sequences["score"].interval()
     score = arm.mean("score")
-    yield "-" if score is None else f"{score:.2f} [{low:.2f}, {high:.2f}]"
+    yield _UNKNOWN if score is None else f"{score:.2f}{beside}[{low:.2f}, {high:.2f}]"
     yield f"{arm.mean('error_rate') or 0.0:.1%}"
     for measure in ("duration", "ttft"):
         value = arm.mean(measure)
-        yield "-" if value is None else f"{value:.2f} s"
+        yield _UNKNOWN if value is None else f"{value:.2f} s"
     cost = arm.mean("cost")
-    yield "-" if cost is None else f"{cost:.6g}"
+    yield _UNKNOWN if cost is None else f"{cost:.6g}"
 
 
 def _told(contrast: Contrast) -> Iterator[str]:
@@ -140,10 +151,14 @@ def _numbers(contrast: Contrast) -> str:
 
     if contrast.measure in RATIOS:
         low, high = (f"{end:.2f}" for end in (contrast.low, contrast.high))
-        return f"{contrast.difference:.2f} times as much [{low}, {high}], {contrast.count:,} pairs"
+        return f"{contrast.difference:.2f} times as much [{low}, {high}], {_pairs(contrast)}"
     if contrast.measure == "win_rate":
         return f"{contrast.difference:.0%} [{contrast.low:.0%}, {contrast.high:.0%}] of {contrast.count:,}"
-    return f"{contrast.difference:+.3f} [{contrast.low:+.3f}, {contrast.high:+.3f}], {contrast.count:,} pairs"
+    return f"{contrast.difference:+.3f} [{contrast.low:+.3f}, {contrast.high:+.3f}], {_pairs(contrast)}"
+
+
+def _pairs(contrast: Contrast) -> str:
+    return f"{contrast.count:,} pair{'' if contrast.count == 1 else 's'}"
 
 
 def _draw(path: Path, contrasts: list[Contrast]) -> None:

@@ -32,7 +32,11 @@ def command() -> None:
     """Look at datasets that were made, or at what the store would give."""
 
 
-@command.command("list")
+@command.command(
+    "list",
+    short_help="List datasets, and which of them are stale.",
+    epilog=examples("rlhf-otel datasets list", "rlhf-otel datasets list /data/sets --mark"),
+)
 @click.argument("folder", type=_FOLDER, default=Path())
 @click.option("--mark", is_flag=True, help="Have the manifests of stale datasets say so.")
 @json_option
@@ -52,11 +56,18 @@ def list_(folder: Path, mark: bool, as_json: bool, store: str | None) -> None:
         return
     if not found:
         click.echo(f"There are no datasets in {folder}. To make one: rlhf-otel export --out DIR", err=True)
-    for dataset, state in zip(found, stale, strict=True):
-        click.echo(f"{dataset.path}  {dataset.manifest['format']}  {dataset.rows:,} rows  {_state(state)}")
+        return
+    rows = [(str(each.path), each.manifest["format"], f"{each.rows:,}") for each in found]
+    paths, formats, counts = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for (path, format_, count), state in zip(rows, stale, strict=True):
+        click.echo(f"{path:<{paths}}  {format_:<{formats}}  {count:>{counts}} {_rows(count)}  {_state(state)}")
 
 
-@command.command("show")
+@command.command(
+    "show",
+    short_help="Show what is in a dataset: its card, and whether it is stale.",
+    epilog=examples("rlhf-otel datasets show pairs", "rlhf-otel datasets show pairs --json | jq .manifest.recipe"),
+)
 @click.argument("folder", type=_FOLDER)
 @json_option
 @store_option
@@ -75,7 +86,11 @@ def show(folder: Path, as_json: bool, store: str | None) -> None:
     click.echo(f"\nNow: {_state(state)}")
 
 
-@command.command("diff")
+@command.command(
+    "diff",
+    short_help="Say how two datasets differ.",
+    epilog=examples("rlhf-otel datasets diff pairs pairs-new"),
+)
 @click.argument("before", type=_FOLDER)
 @click.argument("after", type=_FOLDER)
 @json_option
@@ -91,7 +106,15 @@ def diff(before: Path, after: Path, as_json: bool) -> None:
         click.echo(line)
 
 
-@command.command("audit")
+@command.command(
+    "audit",
+    short_help="Run the gates over a dataset, a file of JSON lines, or the store.",
+    epilog=examples(
+        "rlhf-otel datasets audit",
+        "rlhf-otel datasets audit --format kto --since 30d",
+        "rlhf-otel datasets audit pairs --benchmark mmlu.jsonl",
+    ),
+)
 @click.argument("path", type=_FOLDER, required=False)
 @recipe_options
 @json_option
@@ -157,6 +180,10 @@ def _as_json(dataset: Known, state: Staleness) -> dict[str, Any]:
     }
 
 
+def _rows(count: str) -> str:
+    return "row " if count == "1" else "rows"
+
+
 def _state(state: Staleness) -> str:
     if not state.is_stale:
         return "up to date with the store"
@@ -165,12 +192,16 @@ def _state(state: Staleness) -> str:
     return f"stale: {', '.join(parts)}; export it anew with --replace"
 
 
+def _or_none(value: Any) -> Any:
+    return "none" if value is None else value
+
+
 def _difference(told: dict[str, Any]) -> Iterator[str]:
     before, after = told["rows"]
     yield f"rows: {before:,} before, {after:,} after: {told['added']:,} added, {told['removed']:,} removed"
     for name in ("rules", "recipe", "gates"):
         for key, (was, is_) in told[name].items():
-            yield f"{name}: {key} was {was}, is {is_}"
+            yield f"{name}: {key} was {_or_none(was)}, is {_or_none(is_)}"
     for word in ("removed", "added"):
         if told[f"{word}_rows"]:
             yield f"{word}: {', '.join(told[f'{word}_rows'])}"

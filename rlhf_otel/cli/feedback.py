@@ -313,10 +313,9 @@ def _print_pending(waiting: Sequence[Feedback]) -> None:
 
     from rlhf_otel.cli import marks
 
-    table = Table(
-        "Waits for", "Feedback", "Given", "By", "Id", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim"
-    )
-    table.columns[0].no_wrap = True
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    for head in ("Waits for", "Feedback", "Given", "By", "Id"):
+        table.add_column(head, overflow="fold")  # whatever is cut off cannot be typed again
     for one in waiting:
         target = one.span_id or one.response_id or one.message_id or one.session or "?"
         cells = (target, marks.mark(one), marks.moment(one.time_ns), one.rater or one.source, one.id)

@@ -10,6 +10,8 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from rlhf_otel.semconv import PROBE_SCOPE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -66,7 +68,8 @@ def send(config: Config, signals: Sequence[str]) -> dict[str, str | None]:
 def _span() -> Any:
     from opentelemetry.sdk.trace import TracerProvider
 
-    span = TracerProvider(resource=_resource(), shutdown_on_exit=False).get_tracer("rlhf_otel").start_span(NAME)
+    provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
+    span = provider.get_tracer(PROBE_SCOPE).start_span(NAME)
     span.end()
     return span
 
@@ -85,7 +88,7 @@ def _event() -> Any:
     provider = LoggerProvider(resource=_resource(), shutdown_on_exit=False)
     provider.add_log_record_processor(kept)  # type: ignore[arg-type]
     record = LogRecord(timestamp=now, event_name=EVALUATION_EVENT, attributes=feedback_attributes(feedback))
-    provider.get_logger("rlhf_otel").emit(record)
+    provider.get_logger(PROBE_SCOPE).emit(record)
     return kept.record
 
 

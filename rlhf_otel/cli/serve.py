@@ -45,7 +45,7 @@ def command(host: str, insecure: bool, as_json: bool, store: str | None, **ports
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise Problem(f"{', '.join(missing)} is missing; serve needs the extra: pip install 'rlhf-otel[server]'")
+        raise Problem(f"serve needs an extra: pip install 'rlhf-otel[server]' (not installed: {', '.join(missing)})")
     config = load({"store": store})
     if not re.fullmatch(r"[\x21-\x7e]*", config.server_token or ""):
         raise click.UsageError(

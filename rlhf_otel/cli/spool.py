@@ -110,10 +110,12 @@ def _sent(config: Any, timeout: float) -> int:
     own.redacted = Pipeline(Redactor() if config.redact else None).redacted
     if own.spool is None:
         raise Problem("there is nowhere to send it: name an endpoint with --endpoint or a store with --store")
+    nobodys = {each.found.path for each in seen(own.spool.folder) if not each.is_owned}
     until = time.monotonic() + timeout
     own.worker.replay(until - time.monotonic())
     own.intake.close(max(1.0, until - time.monotonic()))
-    return sum(each.items for each in seen(own.spool.folder) if not each.is_owned)
+    left = seen(own.spool.folder)  # what a request that is still under way has of it seems to have an owner: us
+    return sum(each.items for each in left if not each.is_owned or each.found.path in nobodys)
 
 
 def _delivered() -> int:

@@ -28,7 +28,7 @@ _WHAT: Final[Mapping[str, str]] = {
 _RULES: Final[Mapping[str, str]] = {
     "preference": "a person compared the two answers and chose one",
     "ranking": "a person put several answers in an order",
-    "ratings": "the answers were rated one by one, and one score is higher",
+    "ratings": "the answers were rated, each by itself",
     "regenerate": "a person asked for another answer and kept a later one",
     "signals": "what people did with the answers: copied, accepted, left",
     "correction": "a person wrote what the answer should have been",
@@ -92,8 +92,9 @@ def _shown(value: Any) -> str:
 
 def _consent(recipe: Recipe) -> str:
     needed = "training" if recipe.purpose == "train" else "evaluation or training"
-    unset = "" if recipe.unset_consent == "none" else f"; unmarked calls count as `{recipe.unset_consent}`"
-    return f"every call was marked for {needed}{unset}"
+    if recipe.unset_consent == "none":
+        return f"every call was marked for {needed}"
+    return f"calls that were marked for {needed}; those that were not marked at all count as `{recipe.unset_consent}`"
 
 
 def _sources(recipe: Recipe) -> str:

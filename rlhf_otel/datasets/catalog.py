@@ -77,6 +77,10 @@ def known(path: Path) -> Known:
     """
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CatalogError(
+            f"{path} is no dataset: it has no {MANIFEST}; `rlhf-otel datasets list` finds some"
+        ) from None
     except (OSError, ValueError) as error:
         raise CatalogError(f"{path} is no dataset of ours: its {MANIFEST} cannot be read ({error})") from None
     if not isinstance(manifest, dict) or "rlhf_otel" not in manifest:

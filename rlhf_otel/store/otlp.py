@@ -145,7 +145,7 @@ def _take_span(found: _Found, span: Any, scope: Any, resource: Mapping[str, Any]
 
 def _take_log(found: _Found, record: Any, scope: Any, resource: Mapping[str, Any]) -> None:
     log = _log(record, scope.name, resource)
-    feedback = dialects.feedback_of(log)
+    feedback = None if scope.name == semconv.PROBE_SCOPE else dialects.feedback_of(log)
     if feedback is None:
         found.logs.append(log)
     else:

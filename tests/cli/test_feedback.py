@@ -112,6 +112,13 @@ def test_feedback_before_its_call_is_pending_and_listed(run, store):
     assert "early" in table
 
 
+def test_ids_of_what_is_pending_are_whole_at_80_columns(run, store, monkeypatch):
+    """By its id feedback is taken back, so nothing of it may be cut off."""
+    monkeypatch.setenv("COLUMNS", "80")
+    made = run("feedback", UNSEEN, "up", "--store", store).stdout.rpartition("(id ")[2].rstrip(")\n")
+    assert made in run("feedback", "--pending", "--store", store).stdout
+
+
 def test_feedback_can_be_taken_back(run, store):
     """What is retracted stays in the history and counts no longer."""
     result = run("feedback", "--retract", "f3", "--store", store)

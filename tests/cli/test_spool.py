@@ -90,6 +90,14 @@ def test_replay_that_nobody_takes(run, left, monkeypatch):
     assert json.loads(run("spool", "ls", "--json").stdout)[0]["items"] == 2
 
 
+def test_replay_that_nobody_answers_in_time(run, left):
+    """What a request has that is still under way is not counted as sent."""
+    with FakeCollector() as collector:
+        collector.hang(3)
+        done = run("spool", "replay", "--endpoint", collector.http_url, "--timeout", "0.2", "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (1, {"sent": 0, "left": 2, "skipped": 0})
+
+
 def test_export_prints_otlp(run, left):
     """One request a line, ids in hex, numbers of enumerations and times as OTLP's JSON has them."""
     lines = [json.loads(line) for line in run("spool", "export", "--jsonl").stdout.splitlines()]

@@ -89,6 +89,9 @@ def test_what_is_no_dataset(tmp_path):
     (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
     _, said, code = run("datasets", "diff", tmp_path, tmp_path)
     assert (code, "is no dataset of ours" in said) == (1, True)
+    (tmp_path / "empty").mkdir()
+    _, said, code = run("datasets", "show", tmp_path / "empty")
+    assert (code, "has no manifest.json; `rlhf-otel datasets list`" in said) == (1, True)
     with pytest.raises(catalog.CatalogError):
         catalog.known(tmp_path / "nowhere")
 

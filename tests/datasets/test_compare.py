@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rlhf_otel.cli.main import cli
@@ -155,6 +155,7 @@ def test_equal_variants_have_no_winner_at_all():
     assert false_wins(play) <= 0.05
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(values=st.lists(st.floats(0, 1), max_size=80))
 def test_an_interval_of_a_bounded_mean_only_narrows(values):
     """Whatever the values: it stays within 0 and 1, and what was ruled out stays so."""
@@ -206,6 +207,19 @@ def test_the_command(store, tmp_path):
     assert (score["winner"], score["count"], score["more"]) == ("A", 60, 0)
     drawn = ElementTree.parse(plot).getroot()
     assert sum(element.tag.endswith("circle") for element in drawn.iter()) == len(told["contrasts"])
+
+
+@pytest.mark.parametrize(
+    ("width", "first"),
+    [("80", "A           60     60  60     0          1.00"), ("90", "A           60     60  60     0  1.00 [")],
+)
+def test_the_table_fits_the_terminal(store, monkeypatch, width, first):
+    """Without columns of which nothing is known; where it is narrow, intervals stand below their means."""
+    monkeypatch.setenv("COLUMNS", width)
+    lines = CliRunner().invoke(cli, ["compare", "--store", str(store)]).stdout.splitlines()
+    assert lines[0].split() == ["variant", "calls", "rated", "up", "down", "mean", "score", "errors", "took", "TTFT"]
+    assert lines[2].startswith(first)
+    assert max(map(len, lines[:4])) <= int(width)
 
 
 @pytest.mark.parametrize(

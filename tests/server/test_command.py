@@ -87,6 +87,16 @@ def test_grpc_can_be_left_out(path: Path) -> None:
         assert endpoint_of(server).export("traces", traces(span())).ok
 
 
+def test_the_doctor_leaves_no_call_and_no_feedback(path: Path) -> None:
+    """What it sends is taken, and is nothing that anybody would have to tell from what was recorded."""
+    with Serve(path) as server:
+        assert CliRunner().invoke(cli, ["doctor", "--endpoint", server.url]).exit_code == 0
+    with Store.open(path, read_only=True) as opened:
+        counts, logged = opened.counts(), list(opened.logs())
+    assert (counts["interactions"], counts["feedback"], counts["pending"]) == (0, 0, 0)
+    assert (counts["spans"], len(logged)) == (1, 1)
+
+
 def test_a_missing_extra_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the packages of `[server]` the command says how to get them."""
     monkeypatch.setattr(serve, "NEEDED", (*serve.NEEDED, "no_such_package"))
