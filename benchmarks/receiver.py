@@ -149,7 +149,8 @@ class Round:
 
     Attributes:
         acknowledged: spans a second that were confirmed.
-        readable: the same, over the time until the last of them could be read.
+        readable: the same, over the time until the last of them could be read; of a backend that writes later, what it
+            wrote meanwhile, some of it from rounds before.
         p50_ms: how long a client waited for an answer.
         p99_ms: the same.
         cpu_us: what a span cost the server until then, in all its threads.
@@ -179,7 +180,7 @@ def measured(backend: Backend, protocol: str, shape: str, seconds: float) -> Rou
     backend.have(signal.SIGSTOP)
     return Round(
         acknowledged=sent / seconds,
-        readable=min(sent, readable) / (seconds + until_read),
+        readable=readable / (seconds + until_read),
         p50_ms=told["p50_ms"],
         p99_ms=told["p99_ms"],
         cpu_us=used / (sent + 2 * spans * clients) * 1e6,
