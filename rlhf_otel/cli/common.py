@@ -84,7 +84,7 @@ def reading(store: str | None) -> Iterator[Store]:
     if not Path(path).exists():
         raise Problem(
             f"there is no store at {path}. To make one: rlhf-otel-instrument python app.py\n"
-            "To read another: --store PATH or RLHF_OTEL_STORE"
+            "To read another: --store PATH or RLHF_OTEL_STORE" + "".join(f"\n{line}" for line in left_behind())
         )
     try:
         _read_in(path)
@@ -92,6 +92,15 @@ def reading(store: str | None) -> Iterator[Store]:
             yield opened
     except StoreError as error:
         raise Problem(str(error)) from None
+
+
+def left_behind() -> Iterator[str]:
+    """A line where a process that was ended by force has left something that is in no store yet."""
+    from rlhf_otel.export.spool.looking import is_left
+
+    folder = load().spool
+    if is_left(Path(folder).expanduser()):
+        yield f"What a process that was killed has recorded waits in {folder}: `rlhf-otel spool replay` sends it"
 
 
 def _read_in(path: str) -> None:

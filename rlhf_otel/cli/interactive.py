@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rlhf_otel.cli.common import Problem, one_line, parse_target, print_json, printable, reading
+from rlhf_otel.cli.recipe_options import joined
 
 if TYPE_CHECKING:
-    from rlhf_otel.records import Interaction
+    from rlhf_otel.records import Feedback, Interaction
 
 AT_ONCE = 10
 """How many of the newest calls without feedback are asked about."""
@@ -42,11 +44,17 @@ def _calls(options: dict[str, Any]) -> list[Interaction]:
 
     with reading(options["store"]) as opened:
         if not options["span_id"]:
-            return list(opened.interactions(has_feedback=False, status="unset", limit=AT_ONCE))
+            answered = joined(opened, opened.interactions(status="unset"))
+            return list(islice((call for call, given in answered if not any(map(_is_said, given))), AT_ONCE))
         call = find(opened, parse_target(options["span_id"]))
     if call is None:
         raise Problem(f"{options['span_id']} is not in this store; `rlhf-otel traces` lists what is")
     return [call]
+
+
+def _is_said(feedback: Feedback) -> bool:
+    """Whether somebody has said it: a signal, such as that another answer was asked for, is no reason not to ask."""
+    return feedback.kind != "signal"
 
 
 def _show(call: Interaction, place: int, of: int) -> None:

@@ -147,6 +147,7 @@ def _fitted(text: Text, width: int, right: bool = False) -> Text:
 MARGIN = " " * (GAP * 2 + 16)
 """What prompt and answer stand behind: as wide as a span id with its gaps."""
 FIGURES = ("Time", "Model", "Outcome", "Took", "TTFT", "Rate", "Tokens")
+TTFT = FIGURES.index("TTFT")
 
 
 def blocks(rows: Sequence[Row], width: int) -> Iterator[Text]:
@@ -159,6 +160,8 @@ def blocks(rows: Sequence[Row], width: int) -> Iterator[Text]:
         yield from (_styled(line, "dim") for line in list(_flow(heads, stops, width))[:1])
     else:
         stops = [0] * len(stops)
+        for cells in figures:  # where no head tells the two durations apart
+            cells[TTFT] = Text("TTFT ").append_text(cells[TTFT]) if cells[TTFT].plain else cells[TTFT]
     for row, cells in zip(rows, figures, strict=True):
         *lines, last = _flow(cells, stops, width)
         room = width - row.feedback.cell_len

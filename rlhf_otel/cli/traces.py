@@ -13,6 +13,7 @@ from rlhf_otel.cli.common import (
     console,
     examples,
     json_option,
+    left_behind,
     print_json,
     print_json_lines,
     printable,
@@ -89,7 +90,7 @@ def command(as_json: bool, jsonl: bool, as_csv: bool, store: str | None, **filte
     elif found:
         _print_list(found, feedback, _rest(filters, limit, total) if more else "")
     else:
-        click.echo(_nothing(filters, total), err=True)
+        click.echo("\n".join((_nothing(filters, total), *left_behind())), err=True)
 
 
 def _print_list(found: Sequence[Interaction], feedback: Mapping[str, Sequence[Feedback]], rest: str) -> None:
@@ -99,7 +100,7 @@ def _print_list(found: Sequence[Interaction], feedback: Mapping[str, Sequence[Fe
     from rlhf_otel.cli.listing import print_calls
 
     talk = console(stderr=True)
-    for line in (print_calls(found, feedback), rest):
+    for line in (print_calls(found, feedback), rest, *left_behind()):
         if line:
             talk.print(Text(line, "dim"), soft_wrap=True)
 

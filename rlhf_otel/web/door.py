@@ -226,7 +226,7 @@ def _check_claims(claims: Claims, given: Mapping[str, Any]) -> None:
 def _parsed(request: Request) -> Any:
     """The body, one object or a list of them."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _TYPES:
-        raise Refusal(415, "type", "application/json or text/plain is expected")
+        raise Refusal(415, "type", "the Content-Type application/json or text/plain is expected")
     if len(request.body) > MOST_BYTES:
         raise too_large()
     if not request.body and request.method == "DELETE":

@@ -258,6 +258,13 @@ def test_interactive_asks_about_calls_without_feedback(store):
     assert answered(store, "").exit_code == 1
 
 
+def test_interactive_asks_though_there_is_a_signal(store):
+    """That somebody asked for another answer is not what anybody has said of this one."""
+    with Store.open(store) as opened:
+        opened.add(feedback=[opinion("s1", LEFT, name="regenerate", kind="signal", value=0.2)])
+    assert answered(store, "4\n\n").stdout == "1 rated, 0 skipped\n"
+
+
 def test_interactive_about_one_call(store):
     """Named by its span id; the result as JSON."""
     ended = answered(store, "\n", GOOD, "--json")

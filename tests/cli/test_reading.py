@@ -36,6 +36,7 @@ def test_traces_shows_each_call_in_any_width(run, store, monkeypatch, width):
     assert all(line and line == line.rstrip() for line in lines)
     assert ("Span id" in result.stdout) == (width >= 110)
     assert lines[0].startswith("Time") == (width > 60)
+    assert ("TTFT 420 ms" in unwrapped) == (width == 60)
 
 
 @pytest.mark.parametrize("width", [60, 100, 160])

@@ -109,6 +109,18 @@ def test_export_prints_otlp(run, left):
     assert json.loads(run("spool", "ls", "--json").stdout)[0]["items"] == 2
 
 
+def test_traces_tells_of_what_is_in_no_store_yet(run, left, store):
+    """Whether there is a store or not; what a living process owns is on its way and needs no word."""
+    said = "recorded waits in .rlhf-otel/spool: `rlhf-otel spool replay`"
+    assert said in run("traces").stderr
+    assert said in run("traces", "--store", store).stderr
+    assert said not in run("traces", "--store", store, "--json").stderr
+    assert run("spool", "replay").exit_code == 0
+    living = left("third")
+    assert said not in run("traces").stderr
+    living.let_go()
+
+
 def test_the_doctor_knows_of_the_spool(run, left):
     """What it keeps, and what was left in it; with the durability memory, that nothing is kept."""
     findings = [row for row in json.loads(run("doctor", "--json").stdout)["findings"] if row["check"] == "spool"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rlhf_otel.export import wire
 from rlhf_otel.export.spool import frames, segments
 from rlhf_otel.export.spool.folder import Found, listed
+
+if TYPE_CHECKING:
+    from rlhf_otel.export import wire
 
 _IDS = ("traceId", "spanId", "parentSpanId")
 
@@ -42,6 +44,11 @@ def seen(folder: Path) -> Iterator[Seen]:
             yield Seen(found, to, items, count[frames.Damage], segments.is_owned(found.path))
 
 
+def is_left(folder: Path) -> bool:
+    """Whether something waits in `folder` that belongs to no process that lives."""
+    return any(not each.is_owned for each in seen(folder))
+
+
 def requests(folder: Path) -> Iterator[tuple[wire.Signal, dict[str, Any]]]:
     """Every item in a folder as an export request in OTLP's JSON, the oldest segment first."""
     for found in listed(folder):
@@ -58,6 +65,8 @@ def requests(folder: Path) -> Iterator[tuple[wire.Signal, dict[str, Any]]]:
 def _request(payload: bytes, signal: wire.Signal) -> Iterator[tuple[wire.Signal, dict[str, Any]]]:
     from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped, unused-ignore]
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped, unused-ignore]
+
+    from rlhf_otel.export import wire
 
     try:
         message = wire.REQUESTS[signal].FromString(payload)
