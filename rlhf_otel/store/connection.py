@@ -180,7 +180,8 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
     """Opens the file at `path` for reading and writing, in WAL mode."""
     connection = _configured(_connect(path, "rw"))
     try:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file: what is removed can be given back
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:  # else it would be written to by being opened
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is removed can be given back
         _enter_wal(connection)
     except BaseException:
         connection.close()

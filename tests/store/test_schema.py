@@ -154,6 +154,17 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(
         assert store.interaction(call(1).span_id) == call(1)
 
 
+def test_to_open_a_store_writes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it waits for nobody, not even for whoever is in the middle of writing."""
+    monkeypatch.setattr("rlhf_otel.store.connection.BUSY_TIMEOUT_S", 0.05)
+    Store.open(path).close()
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    with Store.open(path) as store:
+        assert store.counts()["interactions"] == 0
+    writer.close()
+
+
 def test_a_store_of_a_newer_version_is_left_alone(path: Path) -> None:
     """An older program says that it is older, and does not touch the file."""
     Store.open(path).close()
