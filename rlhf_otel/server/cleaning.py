@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from rlhf_otel import semconv
+from rlhf_otel import codec, semconv
 from rlhf_otel.redact import Redactor
 from rlhf_otel.store.inbox import SignalName
 
@@ -96,4 +96,5 @@ def _cleaned(text: str, redactor: Redactor) -> str:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return clean
-    return json.dumps(redactor.value(value), ensure_ascii=False, separators=(",", ":"))
+    # An escape may stand for half of a character, which is no text by itself.
+    return codec.whole(json.dumps(redactor.value(value), ensure_ascii=False, separators=(",", ":")))

@@ -57,7 +57,7 @@ class OtlpHttp:
         except Exception as error:  # noqa: BLE001 - the server would answer in plain text
             await send_refusal(send, our_fault(error, "a request could not be taken"), headers)
             return
-        kind = JSON if headers[b"content-type"].startswith(JSON) else PROTOBUF
+        kind = JSON if is_json(headers[b"content-type"]) else PROTOBUF
         await send_answer(send, 200, head(kind, body), body)
 
     async def _taken(self, method: str, headers: Headers, receive: Receive) -> bytes:

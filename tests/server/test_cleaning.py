@@ -62,6 +62,16 @@ def test_json_stays_json() -> None:
     assert json.loads(said)[0]["parts"][0]["content"] == f"write to\n{CLEAN}\nor ä"
 
 
+def test_half_a_character_beside_a_secret() -> None:
+    """Text that was cut in the middle of an emoji's escape is replaced there; nothing else is lost for it."""
+    sent = span(text=json.dumps([{"said": f"{ADDRESS} \ud83d"}]))
+    request = traces(sent)
+    assert cleaned("traces", request)
+    (kept,) = request.resource_spans[0].scope_spans[0].spans
+    (text,) = [pair.value.string_value for pair in kept.attributes if pair.key == "text"]
+    assert json.loads(text) == [{"said": f"{CLEAN} \ufffd"}]
+
+
 def test_what_looks_like_json_and_is_none_is_cleaned_as_text() -> None:
     """Also where it never ends."""
     for text in (f"[{ADDRESS}", "[" * 100_000 + ADDRESS):
