@@ -25,6 +25,7 @@ from rlhf_otel.export.spool import frames
 from rlhf_otel.export.worker import Worker
 
 if TYPE_CHECKING:
+    from rlhf_otel.export.spool.segments import Place
     from rlhf_otel.export.spool.spool import Spool
 
 GROUP_S = 0.01
@@ -134,15 +135,23 @@ class Intake:
         if "rlhf_otel.export.encoder" not in sys.modules:
             with uninterrupted():
                 import rlhf_otel.export.encoder  # noqa: F401
-        items = [packed(item) for item in items]
+        items, loose = _encoded(items)
         made = [(_kind(item), _payload(item)) for item in items]
         for kind in {kind for kind, _ in made}:
             self._spool.make_room(kind, sum(len(payload) for of, payload in made if of == kind))
         with self._spool.lock:
             places = self._spool.append(made)
             for item, place in zip(items, places, strict=True):
-                put = self._worker.put if isinstance(item, EndedSpan) else self._worker.put_event
-                put(item, size_of(item), place)
+                if place is not None:
+                    self._hand_on(item, place)
+        # Where the queue is full, listeners are told of what has no place: by no means within the lock.
+        self._spool.complain()
+        for item in (*loose, *(item for item, place in zip(items, places, strict=True) if place is None)):
+            self._hand_on(item, None)
+
+    def _hand_on(self, item: Any, place: Place | None) -> None:
+        put = self._worker.put if isinstance(item, EndedSpan) else self._worker.put_event
+        put(item, size_of(item), place)
 
 
 class _Writing:
@@ -165,6 +174,18 @@ class _Writing:
 
     def close(self) -> None:
         """Nothing: the spool is the export thread's to close."""
+
+
+def _encoded(items: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Items with their bytes, and those of which there can be none: they are not to hold up the others."""
+    encoded, loose = [], []
+    for item in items:
+        try:
+            encoded.append(packed(item))
+        except Exception as error:  # noqa: BLE001 - another instrumentation's text need not be text
+            hooks.fault("encoding for the spool", error)
+            loose.append(item)
+    return encoded, loose
 
 
 def _kind(item: Any) -> int:

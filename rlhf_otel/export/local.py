@@ -31,6 +31,7 @@ class StoreSink:
         feedback_only: bool = False,
         most_in_memory: int = 10_000,
         redacted: Callable[[Interaction], Interaction] = lambda interaction: interaction,
+        is_spooled: Callable[[], bool] = bool,
     ) -> None:
         """Opens nothing yet.
 
@@ -39,7 +40,9 @@ class StoreSink:
             feedback_only: take no spans.
             most_in_memory: so many spans are kept where the file cannot be written; later ones are dropped and counted.
             redacted: for what came back from the spool and is not ours.
+            is_spooled: whether what is sent is on the disk until it is acknowledged.
         """
+        self._is_spooled = is_spooled
         self._redacted = redacted
         self.path = path
         self._most_in_memory = most_in_memory
@@ -73,6 +76,11 @@ class StoreSink:
         )
         return True
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether what was sent is where it should be: not where memory stands in for a file."""
+        return self._room is None
+
     def _fitting(self, spans: list[EndedSpan]) -> list[EndedSpan]:
         """The spans that there is room for: memory that stands in for a file is not emptied by anybody."""
         if self._room is None:
@@ -104,7 +112,10 @@ class StoreSink:
         except StoreError as error:
             if "locked" in str(error.__cause__).lower():
                 raise
-            hooks.say("store", "%s; interactions are kept in memory only and end with the process", error)
+            kept = "in memory only and end with the process"
+            if self._is_spooled():
+                kept = "in memory until the process ends, and on the disk for a later one"
+            hooks.say("store", "%s; interactions are kept %s", error, kept)
             self._room = self._most_in_memory
             return Store.open(MEMORY)
 

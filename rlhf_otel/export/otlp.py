@@ -72,15 +72,34 @@ def is_silenced(signal: Signal) -> bool:
     return _named(signal) == ["none"]
 
 
-def exporters(signal: Signal, config: Config) -> list[Any]:
-    """The exporters of one signal, made now. One that cannot be made is reported and left out."""
+def exporters(signal: Signal, config: Config, *, spooled: bool = False) -> list[Any]:
+    """The exporters of one signal, made now. One that cannot be made is reported and left out.
+
+    Where everything is `spooled`, something else stands in for it: what is on the disk for that backend stays there.
+    """
     made = []
     for word in wanted_exporters(signal, config):
         try:
             made.append(_make(word, signal, config))
         except Exception as error:  # noqa: BLE001 - the application runs on without a backend
             hooks.say(f"exporter {word}", "the %s exporter %r cannot be made: %s", signal, word, error)
+            if spooled and word == "otlp":
+                made.append(NoExporter())
     return made
+
+
+class NoExporter:
+    """Takes nothing."""
+
+    name = "FAILURE"
+    _translate_data: Any = None  # as those have that take bytes
+
+    def export(self, _items: Any) -> NoExporter:
+        """Refuses; what has the name of an answer is one."""
+        return self
+
+    def shutdown(self) -> None:
+        """Nothing."""
 
 
 def _make(word: str, signal: Signal, config: Config) -> Any:

@@ -164,10 +164,10 @@ class Outbox:
         self._waiting.append(_Waiting(lighter, size if lean is None else size_of(lighter) or size, place))
         self._bytes += self._waiting[-1].size
 
-    def _gone(self, waiting: _Waiting) -> None:
-        """`waiting` is out of the queue for good."""
+    def _gone(self, waiting: _Waiting, is_lasting: bool = True) -> None:
+        """`waiting` is out of the queue for good, and off the disk unless somebody is to find it there later."""
         self._bytes -= waiting.size
-        if waiting.place is not None:
+        if waiting.place is not None and is_lasting:
             waiting.place.segment.release()
 
     def give_up(self) -> int:
@@ -231,9 +231,16 @@ class Outbox:
     def _acknowledged(self, count: int) -> None:
         self._backoff_s = self._not_before = 0.0
         self._size = min(self._size * 2, self._limits.batch)
-        for _ in range(count):
-            self._gone(self._waiting.popleft())
-        hooks.count(f"delivered_{self.sink.name}", count)
+        hooks.count(f"delivered_{self.sink.name}", sum(self._taken(self._waiting.popleft()) for _ in range(count)))
+
+    def _taken(self, waiting: _Waiting) -> bool:
+        """The sink has `waiting`; whether that is all there was to do.
+
+        A sink that cannot keep it leaves what is on the disk there, for another process.
+        """
+        is_lasting = bool(getattr(self.sink, "is_lasting", True))
+        self._gone(waiting, is_lasting)
+        return is_lasting or waiting.place is None
 
     def _was_too_large(self) -> bool:
         return bool(getattr(self.sink, "is_too_large", False))
@@ -256,8 +263,7 @@ class Outbox:
         """Whether the sink takes the newest item, after it refused the oldest alone."""
         if len(self._waiting) < 2 or not self._send([self._waiting[-1].item]):
             return False
-        self._gone(self._waiting.pop())
-        hooks.count(f"delivered_{self.sink.name}")
+        hooks.count(f"delivered_{self.sink.name}", self._taken(self._waiting.pop()))
         return True
 
     def _cut_or_drop(self) -> int:

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from rlhf_otel import __version__, codec, hooks, semconv
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 
 Made = TypeVar("Made")
+_LAST_S = 1.0
+"""How long other settings wait for what still goes by the old ones."""
 _MOST_AT_ONCE = 1024
 """So many of what is on the disk are taken into memory before they are sent: a burst waits in the queue."""
 
@@ -66,7 +67,27 @@ class OwnProviders:
         hooks.after_fork(self._renew_lock)
         self._joined: Any = None
         self._metrics: Metrics | None = None
+        self._way: Any = None
         self.reconfigure(config)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
+
+    def reconfigure(self, config: Config) -> None:
+        """Lets other settings say where everything goes. For providers that are global, and so cannot be made anew."""
+        way = config.durability, config.spool, config.spool_bytes, spool_destinations(config), _limits(config)
+        if self._way not in (None, way) and self.intake.waiting:
+            self.intake.close(_LAST_S)  # it goes where it was to go
+        self.config = config
+        path = store_path(config)
+        self.store_sink = None if path is None else self._store_at(path)
+        self._event_store_sink = self.store_sink
+        if self._way != way:
+            self._way = way
+            self._lay_way(config)
+
+    def _lay_way(self, config: Config) -> None:
+        """What is on the disk says where it is to go, so each way has a spool of its own, and all before and behind."""
         spans, events = _limits(config)
         self.spool = _spool(config)
         if self.spool is not None:
@@ -79,22 +100,15 @@ class OwnProviders:
         sync = config.durability == "sync"
         self.intake = Intake(self.worker, self._prepare, self.spool, sync=sync, spans=spans, events=events)
 
-    def _renew_lock(self) -> None:
-        self._lock = threading.RLock()
-
-    def reconfigure(self, config: Config) -> None:
-        """Lets other settings say where everything goes. For providers that are global, and so cannot be made anew."""
-        self.config = config
-        path = store_path(config)
-        self.store_sink = None if path is None else self._store_at(path)
-        self._event_store_sink = self.store_sink
-
     def _store_at(self, path: str, *, feedback_only: bool = False) -> StoreSink:
         def redacted(interaction: Interaction) -> Interaction:
             return self.redacted(interaction)
 
         most = self.config.queue_size
-        return StoreSink(path, feedback_only=feedback_only, most_in_memory=most, redacted=redacted)
+        return StoreSink(
+            path, feedback_only=feedback_only, most_in_memory=most, redacted=redacted,
+            is_spooled=lambda: self.intake.keeps,
+        )  # fmt: skip
 
     # --- The providers --------------------------------------------------------------------------------------------
 
@@ -113,7 +127,7 @@ class OwnProviders:
         """The one processor of the tracer provider."""
         from rlhf_otel.export.processors import SpanFeed
 
-        return SpanFeed(self.intake)
+        return SpanFeed(self)
 
     @made_once
     def logger_provider(self) -> Any:
@@ -123,7 +137,7 @@ class OwnProviders:
         from rlhf_otel.export.processors import EventFeed
 
         provider = threadless(LoggerProvider)(resource=self.resource, shutdown_on_exit=False)
-        provider.add_log_record_processor(EventFeed(self.intake))
+        provider.add_log_record_processor(EventFeed(self))
         return provider
 
     @made_once
@@ -214,7 +228,7 @@ class OwnProviders:
         from rlhf_otel.export.processors import SpanFeed
 
         self._joined = foreign
-        foreign.add_span_processor(SpanFeed(self.intake, local_only=True))
+        foreign.add_span_processor(SpanFeed(self, local_only=True))
 
     # --- The export thread's side ---------------------------------------------------------------------------------
 
@@ -224,8 +238,9 @@ class OwnProviders:
         return self._event_store() is not None
 
     def _make_sinks(self) -> Sequence[Sink]:
-        sinks: list[Sink] = [otlp.SpanSink(e) for e in otlp.exporters("traces", self.config)]
-        sinks += [otlp.EventSink(e) for e in otlp.exporters("logs", self.config)]
+        spooled = self.spool is not None
+        sinks: list[Sink] = [otlp.SpanSink(e) for e in otlp.exporters("traces", self.config, spooled=spooled)]
+        sinks += [otlp.EventSink(e) for e in otlp.exporters("logs", self.config, spooled=spooled)]
         store = self._event_store()
         return sinks if store is None else [store, *sinks]
 
@@ -287,7 +302,9 @@ def spool_destinations(config: Config) -> list[str]:
     """Where what is written to the spool is to go; none where it would go nowhere that outlives the process."""
     to, path = otlp.destinations(config), store_path(config)
     if path is not None and path != MEMORY:
-        to.append(f"store {Path(path).expanduser().absolute()}")
+        from rlhf_otel.store.files import in_full
+
+        to.append(f"store {in_full(path)}")
     return to
 
 

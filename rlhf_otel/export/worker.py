@@ -83,7 +83,7 @@ class Worker:
         self._start_lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._outboxes: list[Outbox] | None = None
-        self._lost = False
+        self._lost = self._is_replaying = False
         self._left_behind = 0
         self._in_hand = 0  # taken from the inbox, and not in an outbox yet
 
@@ -135,7 +135,7 @@ class Worker:
 
     def replay(self, timeout: float) -> None:
         """Delivers what was left on the disk, wherever it was to go; what is not taken stays there."""
-        until = time.monotonic() + timeout
+        until, self._is_replaying = time.monotonic() + timeout, True
         while self._spool is not None and self._backlog is not None:
             self._spool.look_around(self._backlog, anywhere=True)
             if not self._backlog or not self.flush(max(0.0, until - time.monotonic())):
@@ -291,17 +291,18 @@ class Worker:
 
     def _share(self, item: Any, size: int, place: Place | None) -> None:
         """Hands an item to every sink that wants it, after which nobody but them holds it."""
-        for outbox in self._outboxes or ():
-            if outbox.sink.wants(item):
-                outbox.take(item, size, place)
+        wanting = [outbox for outbox in self._outboxes or () if outbox.sink.wants(item)]
+        for outbox in wanting:
+            outbox.take(item, size, place)
         if place is not None:
             place.segment.shared = max(place.segment.shared, place.end)
-            place.segment.release()
+            if wanting or not self._is_replaying:  # what goes elsewhere than its owner meant may find nobody
+                place.segment.release()
 
     def _until_due(self) -> float | None:
         due = [outbox.due_in() for outbox in self._outboxes or () if outbox or (outbox.backlog and outbox.has_room)]
-        if self._spool is not None and self._outboxes:
-            due.append(0.0 if self._backlog and any(box.has_room for box in self._outboxes) else self._spool.due_in())
+        if self._spool is not None and any(box.has_room for box in self._outboxes or ()):
+            due.append(0.0 if self._backlog else self._spool.due_in())
         if self._readings is not None and (readings := self._readings.due_in()) is not None:
             due.append(readings)
         return min(due, default=None)

@@ -51,6 +51,14 @@ def _checked(path: str | Path) -> Path:
     return full
 
 
+def in_full(path: str | Path) -> Path:
+    """`path` in full; as it is where that cannot be told, as nothing can be written there either."""
+    try:
+        return Path(path).expanduser().absolute()
+    except (OSError, RuntimeError):  # the current folder has been deleted; nobody has a home
+        return Path(path)
+
+
 def make_folders(folder: Path) -> None:
     """Makes `folder` and every missing folder above it, each for its owner alone (`mkdir(parents=True)` would not)."""
     if folder.is_dir():

@@ -81,6 +81,25 @@ def test_replay_into_the_store(run, left):
     assert list(Path(".rlhf-otel/spool").iterdir()) == []
 
 
+def test_replay_into_a_store_that_cannot_be_opened(run, left):
+    """Exit code 1, nothing counts as sent, and everything is still there."""
+    Path("broken.db").write_text("no database at all")
+    done = run("spool", "replay", "--store", "broken.db", "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (1, {"sent": 0, "left": 2, "skipped": 0})
+
+
+def test_replay_deletes_nothing_for_which_there_is_no_taker(run):
+    """The local copy of a span goes to no backend, so one that is all there is stays on the disk."""
+    span = ReadableSpan("local", SpanContext(TRACE, SPAN, False))
+    spool = Spool(".rlhf-otel/spool", [ELSEWHERE], 1 << 20)
+    spool.append([(frames.SPANS | frames.LOCAL, encode_spans([span]).SerializeToString())])
+    spool.let_go()
+    with FakeCollector() as collector:
+        done = run("spool", "replay", "--endpoint", collector.http_url, "--json")
+        assert (done.exit_code, json.loads(done.stdout)) == (1, {"sent": 0, "left": 1, "skipped": 0})
+        assert collector.spans == []
+
+
 def test_replay_that_nobody_takes(run, left, monkeypatch):
     """Exit code 1, and everything is still there."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")

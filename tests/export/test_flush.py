@@ -167,11 +167,11 @@ def test_feedback_on_the_request_path_imports_no_exporter(collector, monkeypatch
 
     original = otlp.exporters
 
-    def exporters(signal, config):
+    def exporters(signal, config, **more):
         import threading
 
         makers.append(threading.current_thread().name)
-        return original(signal, config)
+        return original(signal, config, **more)
 
     monkeypatch.setattr(otlp, "exporters", exporters)
     feedback.record(span_id="00f067aa0ba902b7", value=True)

@@ -77,8 +77,11 @@ def newer(folder: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("spoil", [unwritable, corrupt, newer])
-def test_a_store_that_cannot_be_used_means_memory_and_one_line(spoil, ask, lines, tmp_path):
+ONLY, AND_DISK = "in memory only and end with the process", "in memory until the process ends, and on the disk"
+
+
+@pytest.mark.parametrize("spoil, kept", [(unwritable, ONLY), (corrupt, AND_DISK), (newer, AND_DISK)])
+def test_a_store_that_cannot_be_used_means_memory_and_one_line(spoil, kept, ask, lines, tmp_path):
     """The application runs on, its calls are readable while it lives, and one line says what is wrong."""
     spoil(tmp_path)
     before = (tmp_path / STORE).read_bytes() if (tmp_path / STORE).exists() else None
@@ -87,7 +90,7 @@ def test_a_store_that_cannot_be_used_means_memory_and_one_line(spoil, ask, lines
     ask()
     assert [len(given) for _, given in rlhf.interactions()] == [0, 1]
     (line,) = lines()
-    assert "interactions are kept in memory only and end with the process" in line
+    assert f"interactions are kept {kept}" in line
     assert ".rlhf-otel" in line
     if before is not None:
         assert (tmp_path / STORE).read_bytes() == before

@@ -67,20 +67,21 @@ class Segment:
         return self.left > 0 or bool(self.marks)
 
     def append(self, data: bytes) -> int:
-        """Writes `data` at the end; where it begins.
+        """Writes `data` at the end; where it begins. Whatever is raised, the file is as it was before.
 
         Raises:
-            OSError: it cannot be written; the file is as it was before.
+            OSError: it cannot be written.
         """
         start, rest = self.size, memoryview(data)
         try:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
-        except OSError:
+            self.size = start + len(data)
+        except BaseException:  # Ctrl-C as well: where the next item stands must be known
+            self.size = start
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, start)
             raise
-        self.size = start + len(data)
         return start
 
     def read(self, start: int, end: int) -> bytes:

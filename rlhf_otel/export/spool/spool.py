@@ -18,6 +18,7 @@ from rlhf_otel.export.spool import frames, segments
 from rlhf_otel.export.spool.backlog import Backlog, items_of
 from rlhf_otel.export.spool.folder import Found, listed
 from rlhf_otel.export.spool.segments import Place, Segment
+from rlhf_otel.store.files import in_full
 
 SEGMENT_BYTES = 4 << 20
 LOOK_EVERY_S = 5.0
@@ -43,7 +44,7 @@ class Spool:
         Attributes:
             records: what listeners are told of items that are about to be dropped.
         """
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = in_full(folder)
         self.to = sorted(to)
         self.most_bytes = most_bytes
         self._segment_bytes = max(1, min(SEGMENT_BYTES, most_bytes // 8))
@@ -57,6 +58,8 @@ class Spool:
         self._segments: set[Segment] = set()
         self._look_at = 0.0
         self._unusable_until = 0.0
+        self._is_writing = False
+        self._failure = ""
 
     def _after_fork(self) -> None:
         """The segments are the parent's; their locks would outlive it as long as the child has them open."""
@@ -77,9 +80,19 @@ class Spool:
 
         Returns:
             Where each of them stands; None for what could not be written. Each is held in memory once, by the caller,
-            who is to have called `make_room` and to hold `lock`.
+            who is to have called `make_room` and to hold `lock`; and, once it does not any more, to call `complain`.
         """
         places: list[Place | None] = [None] * len(items)
+        if self._is_writing:  # a signal handler or a finalizer has come in between, on the same thread
+            return places
+        self._is_writing = True
+        try:
+            self._append(items, places)
+        finally:
+            self._is_writing = False
+        return places
+
+    def _append(self, items: Sequence[tuple[int, bytes]], places: list[Place | None]) -> None:
         for of_kind in (frames.SPANS, frames.LOGS, frames.FEEDBACK):
             numbers = [number for number, (kind, _) in enumerate(items) if kind & ~frames.LOCAL == of_kind]
             if numbers and self.is_usable:
@@ -87,8 +100,14 @@ class Spool:
                     for number, place in zip(numbers, self._write(of_kind, [items[n] for n in numbers]), strict=True):
                         places[number] = place
                 except OSError as error:
-                    self._fail(error.strerror or str(error))
-        return places
+                    self._unusable_until = time.monotonic() + _TRY_AGAIN_S
+                    self._failure = error.strerror or str(error)
+
+    def complain(self) -> None:
+        """Says that writing failed, where it did: not under the lock, as a line may lead to anything."""
+        failure, self._failure = self._failure, ""
+        if failure:
+            self._fail(failure)
 
     def _write(self, kind: int, items: Sequence[tuple[int, bytes]]) -> list[Place]:
         segment = self._live.get(kind)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
+import rlhf_otel as rlhf
 from rlhf_otel.export import encoder, wire
 from rlhf_otel.export.spool import frames
 from rlhf_otel.export.spool.backlog import Backlog
 from rlhf_otel.export.spool.spool import Spool
 
+SPOOL = Path(".rlhf-otel/spool")
 RESOURCE, SCOPE = Resource({"service.name": "test"}), InstrumentationScope("somebody")
 
 
@@ -44,7 +49,9 @@ def write(spool: Spool, *items: tuple[int, bytes]) -> list:
     for kind, payload in items:
         spool.make_room(kind, len(payload))
     with spool.lock:
-        return spool.append(items)
+        places = spool.append(items)
+    spool.complain()
+    return places
 
 
 def names(items) -> list[str]:
@@ -69,3 +76,36 @@ def read(spool: Spool) -> list[str]:
 def segments(spool: Spool) -> list[str]:
     """The names of the files in the folder, without what differs between runs."""
     return sorted(path.name.partition("-")[0] for path in spool.folder.glob("*"))
+
+
+def models(collector) -> list[str]:
+    """The models of the calls that a backend has, as they came."""
+    return [span.attributes["gen_ai.request.model"] for span in collector.spans]
+
+
+def written() -> bytes:
+    """Everything in the spool."""
+    return b"".join(path.read_bytes() for path in sorted(SPOOL.glob("*.seg")))
+
+
+def items() -> int:
+    """How many items are in the spool, wherever it was read to."""
+    found = (frame for path in SPOOL.glob("*.seg") for frame in frames.frames(path.read_bytes()))
+    return sum(isinstance(frame, frames.Frame) and frame.kind != frames.HEADER for frame in found)
+
+
+def flushed(timeout: float = 20) -> bool:
+    """Flushes until all has been acknowledged."""
+    until = time.monotonic() + timeout
+    while not rlhf.flush(5):
+        if time.monotonic() > until:
+            return False
+    return True
+
+
+def until(condition, timeout: float = 10) -> None:
+    """Waits for what another thread does."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -15,12 +15,12 @@ from opentelemetry.sdk.trace import TracerProvider
 import rlhf_otel as rlhf
 from rlhf_otel import feedback, hooks
 from rlhf_otel.export import intake, outbox, setup
-from rlhf_otel.export.spool import frames
 from rlhf_otel.export.spool.folder import listed
 from rlhf_otel.store import Store
 from rlhf_otel.testing import FakeCollector
 
-SPOOL = Path(".rlhf-otel/spool")
+from .conftest import SPOOL, flushed, items, models, until, written
+
 KEY = "sk-proj-" + "aB3" * 16
 on_disk = pytest.mark.parametrize("durability", ["disk", "sync"])
 protocols = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
@@ -32,39 +32,6 @@ def quick(monkeypatch):
     monkeypatch.setattr(outbox, "FIRST_BACKOFF_S", 0.02)
     monkeypatch.setattr(outbox, "LONGEST_BACKOFF_S", 0.1)
     monkeypatch.setattr("rlhf_otel.export.spool.spool.LOOK_EVERY_S", 0.05)
-
-
-def models(collector) -> list[str]:
-    """The models of the calls that a backend has, as they came."""
-    return [span.attributes["gen_ai.request.model"] for span in collector.spans]
-
-
-def written() -> bytes:
-    """Everything in the spool."""
-    return b"".join(path.read_bytes() for path in sorted(SPOOL.glob("*.seg")))
-
-
-def items() -> int:
-    """How many items are in the spool, wherever it was read to."""
-    found = (frame for path in SPOOL.glob("*.seg") for frame in frames.frames(path.read_bytes()))
-    return sum(isinstance(frame, frames.Frame) and frame.kind != frames.HEADER for frame in found)
-
-
-def flushed(timeout: float = 20) -> bool:
-    """Flushes until all has been acknowledged."""
-    until = time.monotonic() + timeout
-    while not rlhf.flush(5):
-        if time.monotonic() > until:
-            return False
-    return True
-
-
-def until(condition, timeout: float = 10) -> None:
-    """Waits for what another thread does."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 # --- What is on the disk, and when ------------------------------------------------------------------------------------

@@ -295,6 +295,45 @@ def test_a_read_only_disk(small_disk, collector, lines):
     assert "Read-only" in lines()[0]
 
 
+def test_an_interrupt_leaves_no_half(make_spool, monkeypatch):
+    """Ctrl-C right after a write takes it back: what is written next stands where it is looked for."""
+    spool = make_spool()
+    write(spool, span(1))
+    real = os.write
+
+    def interrupted(descriptor, data):
+        real(descriptor, data)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(os, "write", interrupted)
+        write(spool, span(2))
+    (place,) = write(spool, span(3))
+    backlog = Backlog(spool, of_shared=False)
+    backlog.mark(place.segment, place.start)
+    assert names(item for item, _ in backlog.read()) == ["3"]
+    assert place.segment.path.stat().st_size == place.end
+
+
+def test_a_write_within_a_write(make_spool, monkeypatch):
+    """A signal handler may end a span while the thread that it interrupts writes: it has no place, and spoils none."""
+    spool, inner = make_spool(), []
+    write(spool, span(1))
+    real = os.write
+
+    def interrupted(descriptor, data):
+        if not inner:
+            inner.append(None)
+            inner[:] = write(spool, span(2))
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", interrupted)
+    (place,) = write(spool, span(3, 50))
+    assert inner == [None]
+    assert place.segment.path.stat().st_size == place.end
+    assert place.segment.read(place.start, place.end)[:4] == frames.MAGIC
+
+
 def test_a_file_system_without_locks(make_spool, monkeypatch, lines):
     """Without a lock nobody could tell whose a segment is, so nothing is written."""
 
