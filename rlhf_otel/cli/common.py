@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console
+    from rich.text import Text
 
     from rlhf_otel.records import Handle
     from rlhf_otel.store import Store
@@ -165,6 +166,17 @@ def console(stderr: bool = False) -> Console:
         made.width = int(columns) if columns.isdecimal() and int(columns) else PIPED_WIDTH
     made.width = max(NARROWEST, made.width)
     return made
+
+
+def hanging(out: Console, label: Text, words: str, style: str = "") -> Iterator[Text]:
+    """`words` behind `label`: on a terminal in lines below each other, elsewhere in one line that programs can find."""
+    from rich.text import Text
+
+    told = Text(printable(words), style)
+    room = max(NARROWEST // 2, out.width - label.cell_len)
+    for number, line in enumerate(told.wrap(out, room) if out.is_terminal else [told]):
+        line.rstrip()
+        yield Text.assemble(" " * label.cell_len if number else label, line)
 
 
 def printable(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from rlhf_otel.cli.common import console, examples, json_option, print_json, printable, store_option
+from rlhf_otel.cli.common import console, examples, hanging, json_option, print_json, store_option
 from rlhf_otel.config import ConfigError, load
 
 _SIGNS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
@@ -56,9 +56,11 @@ def _print(rows: list[tuple[str, str, str, str]]) -> None:
     out = console()
     for check, status, detail, remedy in rows:
         sign, colour = _SIGNS[status]
-        line = Text.assemble((f"{sign} {status:<5}", colour), (f"{check:<19}", "bold"), printable(detail))
-        out.print(line, soft_wrap=True)
+        label = Text.assemble((f"{sign} {status:<5}", colour), (f"{check:<19}", "bold"))
+        lines = [*hanging(out, label, detail)]
         if remedy:
-            out.print(Text(f"{'':7}{'':18}→ {remedy}", "yellow"), soft_wrap=True)
+            lines += hanging(out, Text(f"{'':{label.cell_len - 1}}→ ", "yellow"), remedy, "yellow")
+        for line in lines:
+            out.print(line, soft_wrap=True)
     counted = [status for _, status, _, _ in rows]
     out.print(Text(f"{counted.count('fail')} failed, {counted.count('warn')} to look at, {counted.count('ok')} fine"))

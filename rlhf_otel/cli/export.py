@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rlhf_otel.cli.common import Problem, console, examples, json_option, print_json, reading, store_option
+from rlhf_otel.cli.common import Problem, console, examples, hanging, json_option, print_json, reading, store_option
 from rlhf_otel.cli.recipe_options import is_filtered, read, recipe_of, recipe_options
 
 if TYPE_CHECKING:
@@ -147,10 +147,9 @@ def print_findings(findings: Any, overridden: tuple[str, ...] = ()) -> None:
     width = max((len(each.gate) for each in findings), default=0)
     for each in findings:
         status = "overridden" if each.status == "failed" and each.gate in overridden else each.status
-        line = Text.assemble(
-            f"{each.gate:<{width}}  ", (f"{status:<10}", _COLOURS.get(status, "red")), f"  {each.says}"
-        )
-        out.print(line, soft_wrap=True)
+        label = Text.assemble(f"{each.gate:<{width}}  ", (f"{status:<10}", _COLOURS.get(status, "red")), "  ")
+        for line in hanging(out, label, each.says):
+            out.print(line, soft_wrap=True)
 
 
 def _stages(outcome: Outcome) -> Iterator[str]:
@@ -162,22 +161,32 @@ def _stages(outcome: Outcome) -> Iterator[str]:
 
 def _hints(outcome: Outcome) -> Iterator[str]:
     """What somebody should know who did not get the rows that they expected."""
-    from rlhf_otel.datasets.recipe import USES
     from rlhf_otel.datasets.selection import NO_CONSENT
 
     dropped = {reason: count for stage in outcome.funnel for reason, count in stage["dropped"].items()}
     if count := dropped.get(NO_CONSENT):
         yield (
-            f"{count:,} calls were held back because nothing is known of consent. To record it: "
-            "rlhf.context(consent='train'). Where you have it otherwise: --unset-consent train"
+            f"{count:,} call{' was' if count == 1 else 's were'} held back because nothing is known of consent. "
+            "To record it: rlhf.context(consent='train'). Where you have it otherwise: --unset-consent train"
         )
     if sum(outcome.rows.values()):
         return
-    unused = {use for use in USES for reason in dropped if reason.startswith(f"{use}, human")}
-    if unused:
-        yield f"there is other feedback: {' '.join(f'--from {use}' for use in USES if use in unused)}"
-    elif not dropped:
+    yield from _other_feedback(outcome.recipe, dropped)
+    if not dropped:
         yield "the store has nothing to make rows of. To record calls: rlhf-otel-instrument python app.py"
+
+
+def _other_feedback(recipe: Recipe, dropped: Collection[str]) -> Iterator[str]:
+    """How to make rows of what people said otherwise: in this format, or else in another."""
+    from rlhf_otel.datasets.recipe import FORMATS, USES, Recipe
+
+    unused = [use for use in USES for reason in dropped if reason.startswith(f"{use}, human")]
+    usable = [use for use in unused if use in recipe.usable]
+    if usable:
+        yield f"there is other feedback: {' '.join(f'--from {use}' for use in usable)}"
+    elif unused:
+        takes = [name for name in FORMATS if not set(unused).isdisjoint(Recipe(format=name).uses)]
+        yield f"there is only feedback of which {recipe.format} makes no rows; --format {', '.join(takes)} would"
 
 
 def _how_to_go_on(outcome: Outcome) -> str:

@@ -40,7 +40,8 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
      "the host name is not known here: check it for a slip, and the network"),
     (r"certificate|ssl|tls", "check https or http in the URL, and OTEL_EXPORTER_OTLP_CERTIFICATE"),
     (r"refused|unavailable|connect|remote end closed|timed? ?out|deadline|reset",
-     "nothing answers there: start the collector, check host and port (4318 is http/protobuf, 4317 is grpc)"),
+     "nothing answers there: start the collector or `rlhf-otel serve`, check host and port"
+     " (4318 is http/protobuf, 4317 is grpc)"),
 )  # fmt: skip
 
 

@@ -121,8 +121,8 @@ class Recipe:
                 if word not in allowed:
                     raise RecipeError(f"{name} is {word!r}; it is one of {', '.join(allowed)}")
         for used in self.use:
-            if used not in _USABLE[self.format]:
-                usable = ", ".join(_USABLE[self.format]) or "no feedback at all"
+            if used not in self.usable:
+                usable = ", ".join(self.usable) or "no feedback at all"
                 raise RecipeError(f"{self.format} is not made from {used}; it is made from {usable}")
         if not 0 <= self.split < 1:
             raise RecipeError(f"split is {self.split}; a share from 0 to below 1 is expected, as in 0.1")
@@ -153,6 +153,11 @@ class Recipe:
     def uses(self) -> tuple[str, ...]:
         """What rows are made from."""
         return self.use or _USED[self.format]
+
+    @property
+    def usable(self) -> tuple[str, ...]:
+        """What rows of this format can be made from."""
+        return _USABLE[self.format]
 
     @property
     def needs_unrated(self) -> bool:

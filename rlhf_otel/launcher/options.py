@@ -141,6 +141,10 @@ EVERYDAY = ("endpoint", "headers", "service_name", "store")
 """What most command lines have; with --no-content, what `--help` begins with."""
 
 
+_INDENT, _NARROWEST, _WIDEST = " " * 6, 40, 120
+"""Of the lines that say what an option does, where the terminal is narrower or wider than is good to read."""
+
+
 def help_text() -> str:
     """What `--help` prints."""
     everyday = [_row(BY_NAME[name]) for name in EVERYDAY]
@@ -153,8 +157,8 @@ def help_text() -> str:
     ]
     return (
         f"Usage: {PROGRAM} [OPTIONS] COMMAND [ARGS...]\n\n"
-        "Runs COMMAND and records every call that it makes to a language model, without a change to its code.\n"
-        "Works with python, python -m, console scripts, gunicorn, uvicorn, celery and scripts that start them.\n\n"
+        "Runs COMMAND and records every call that it makes to a language model,\nwithout a change to its code.\n"
+        "Works with python, python -m, console scripts, gunicorn, uvicorn, celery\nand scripts that start them.\n\n"
         f"{EXAMPLES}\nOptions (each one sets the variable in brackets for COMMAND):\n{_listed(everyday)}\n\n"
         f"More:\n{_listed(more)}\n"
     )
@@ -172,4 +176,11 @@ def _row(setting: Setting) -> tuple[str, str]:
 
 
 def _listed(rows: list[tuple[str, str]]) -> str:
-    return "\n".join(f"  {name}\n      {text}" for name, text in rows)
+    import shutil
+    import textwrap
+
+    width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
+    text = textwrap.TextWrapper(
+        width, initial_indent=_INDENT, subsequent_indent=_INDENT, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(f"  {name}\n{text.fill(told)}" for name, told in rows)

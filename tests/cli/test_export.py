@@ -46,6 +46,22 @@ def test_what_is_held_back_for_consent_is_said(run, pairs):
     assert Path("out/train.jsonl").read_text(encoding="utf-8") == ""
 
 
+@pytest.mark.parametrize(
+    ("format_", "said"),
+    [
+        ("kto", "there is other feedback: --from corrections\n"),
+        ("prm", "feedback of which prm makes no rows; --format dpo, reward, sft, openai-dpo, openai-chat would\n"),
+    ],
+)
+def test_what_else_could_be_made_is_said(run, tmp_path, format_, said):
+    """Only what the format is made from is proposed for it, and another format where that is nothing."""
+    path = str(tmp_path / "corrected.db")
+    with Store.open(path) as opened:
+        correction = opinion("c1", SIDES[0], name="correction", kind="correction", correction="Better.")
+        opened.add([interaction(SIDES[0], 1, consent="train")], [correction])
+    assert said in run("export", "--format", format_, "--dry-run", "--store", path).stderr
+
+
 def test_the_operator_can_say_what_unset_consent_means(run, pairs, monkeypatch):
     """A setting stands in for the option."""
     monkeypatch.setenv("RLHF_OTEL_UNSET_CONSENT", "train")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -9,9 +10,12 @@ import sys
 
 import click
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from rlhf_otel._version import __version__
 from rlhf_otel.cli import main as module
+from rlhf_otel.cli.common import hanging
 from rlhf_otel.cli.main import COMMANDS, cli
 
 RLHF_OTEL = (sys.executable, "-m", "rlhf_otel.cli.main")
@@ -21,10 +25,15 @@ def words(*more):
     return subprocess.run([*RLHF_OTEL, *more], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+BELOW = tuple(
+    f"{name} {each}" for name in ("datasets", "spool") for each in module.cli.get_command(None, name).commands
+)
+
+
+@pytest.mark.parametrize("name", (*COMMANDS, *BELOW))
 def test_every_command_has_examples(run, name):
-    """The help of each command has examples to copy, and says what the command does."""
-    result = run(name, "--help")
+    """The help of each command, and of each below it, has examples to copy, and says what the command does."""
+    result = run(*name.split(), "--help")
     assert result.exit_code == 0
     assert f"rlhf-otel {name}" in result.stdout.partition("Example")[2]
 
@@ -99,6 +108,14 @@ def test_colour_is_only_for_terminals(store):
     )
     assert done.returncode == 0
     assert b"\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(("terminal", "lines"), [(True, ["Gate  one two three four", "      five"]), (False, None)])
+def test_long_words_hang_below_each_other_on_a_terminal(terminal, lines):
+    """In a pipe they stay one line, which a program can look for."""
+    out = Console(file=io.StringIO(), force_terminal=terminal, width=26)
+    made = [line.plain for line in hanging(out, Text("Gate  "), "one two three four five")]
+    assert made == (lines or ["Gate  one two three four five"])
 
 
 def test_the_demo_says_how_to_find_the_commands(tmp_path, monkeypatch, capsys):

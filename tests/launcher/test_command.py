@@ -108,8 +108,16 @@ def test_help_shows_examples_and_every_setting():
     assert "--server-" not in text
 
 
-def test_help_begins_with_what_most_people_need():
+def test_help_is_as_wide_as_the_terminal(monkeypatch):
+    """What an option does is told in lines of its width; only names that cannot be broken are longer."""
+    monkeypatch.setenv("COLUMNS", "60")
+    _, _, options = help_text().partition("Options")
+    assert [line for line in options.splitlines()[1:] if len(line) > 60 and " " in line.strip()] == []
+
+
+def test_help_begins_with_what_most_people_need(monkeypatch):
     """The everyday options stand first, each once, and defaults are said."""
+    monkeypatch.setenv("COLUMNS", "120")
     everyday, _, more = help_text().partition("More:")
     flags = ("--endpoint VALUE", "--headers VALUE", "--service-name VALUE", "--store VALUE", "--no-content")
     for word in flags:

@@ -10,10 +10,15 @@ from typing import Any
 
 import click
 
-SHAPES = """one JSON object with the question as `messages` (a list of {"role", "content"}) or `prompt`, the
-answer as `response`, `responses`, `chosen` and `rejected`, or the last of the messages, and, if you have it,
-`feedback`: a list of {"value", "scale", "name", "comment", "correction", "rater", "answer"}, and `preferences`: a list
-of {"chosen", "rejected", "rater"}, where answers are named by their place in `responses`"""
+SHAPES = """one JSON object with
+  the question   as `prompt`, or as `messages`: a list of {"role", "content"}
+  the answer     as `response`, `responses`, `chosen` and `rejected`, or the last
+                 of the messages
+and, where you have them,
+  `feedback`     a list of {"value", "scale", "name", "comment", "correction",
+                 "rater", "answer"}
+  `preferences`  a list of {"chosen", "rejected", "rater"}
+where `answer`, `chosen` and `rejected` name an answer by its place in `responses`"""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def read(path: Path) -> Iterator[Conversation]:
             try:
                 yield _conversation(json.loads(line))
             except (ValueError, KeyError, TypeError, IndexError) as error:
-                raise click.ClickException(f"{path.name}, line {number}: {error}. A line is {SHAPES}.") from None
+                raise click.ClickException(f"{path.name}, line {number}: {error}. A line is {SHAPES}") from None
 
 
 def _conversation(row: Mapping[str, Any]) -> Conversation:
