@@ -161,7 +161,7 @@ def _stages(outcome: Outcome) -> Iterator[str]:
 
 def _hints(outcome: Outcome) -> Iterator[str]:
     """What somebody should know who did not get the rows that they expected."""
-    from rlhf_otel.datasets.selection import NO_CONSENT
+    from rlhf_otel.datasets.selection import NO_CONSENT, NO_FEEDBACK
 
     dropped = {reason: count for stage in outcome.funnel for reason, count in stage["dropped"].items()}
     if count := dropped.get(NO_CONSENT):
@@ -171,6 +171,8 @@ def _hints(outcome: Outcome) -> Iterator[str]:
         )
     if sum(outcome.rows.values()):
         return
+    if set(dropped) == {NO_FEEDBACK}:
+        yield "nobody has said anything of these calls yet: `rlhf-otel feedback --interactive` asks"
     yield from _other_feedback(outcome.recipe, dropped)
     if not dropped:
         yield "the store has nothing to make rows of. To record calls: rlhf-otel-instrument python app.py"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from rlhf_otel.cli.common import Problem, one_line, parse_target, print_json, printable, reading
 from rlhf_otel.cli.recipe_options import joined
+from rlhf_otel.cli.words import in_short
 
 if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Interaction
@@ -18,6 +20,7 @@ AT_ONCE = 10
 """How many of the newest calls without feedback are asked about."""
 LONGEST = 2000
 """Characters of an answer that are shown."""
+NOTHING = "(content was not captured)"
 
 
 def run(options: dict[str, Any], deliver: Callable[[Callable[[], list[Any]]], list[Any]]) -> None:
@@ -29,14 +32,36 @@ def run(options: dict[str, Any], deliver: Callable[[Callable[[], list[Any]]], li
         raise Problem("there is no call without feedback; `rlhf-otel traces` lists what there is")
     said = {name: options[name] for name in ("rater", "name", "source") if options[name] is not None}
     results: list[dict[str, str]] = []
+    typed = _Typed(sys.stdin)
+    if len(calls) > 1:
+        click.echo(f"{len(calls)} calls that nobody has rated, the newest first. Ctrl-C ends.", err=True)
     for place, call in enumerate(calls, 1):
         _show(call, place, len(calls))
-        results += deliver(lambda call=call: [{"span_id": call.span_id, "result": ask(call.handle, **said)}])  # type: ignore[misc]
+        results += deliver(
+            lambda call=call: [{"span_id": call.span_id, "result": ask(call.handle, stdin=typed, **said)}]  # type: ignore[misc, arg-type]
+        )
+        if typed.ended:
+            click.echo(err=True)  # behind the question that nobody has answered
+            break
     if options["as_json"]:
         print_json(results)
     else:
         submitted = sum(one["result"] == "submitted" for one in results)
         click.echo(f"{submitted} rated, {len(results) - submitted} skipped")
+
+
+class _Typed:
+    """What a person types, and whether that has come to its end: nobody is asked anything after it."""
+
+    def __init__(self, stdin: TextIO) -> None:
+        self._stdin = stdin
+        self.ended = False
+
+    def readline(self) -> str:
+        """The next line; empty at the end."""
+        line = self._stdin.readline()
+        self.ended = not line
+        return line
 
 
 def _calls(options: dict[str, Any]) -> list[Interaction]:
@@ -60,7 +85,8 @@ def _is_said(feedback: Feedback) -> bool:
 def _show(call: Interaction, place: int, of: int) -> None:
     from rlhf_otel.codec import prompt_text, response_text
 
-    answer = response_text(call)
+    asked = prompt_text(call) or in_short(call.input) or NOTHING
+    answer = response_text(call) or in_short(call.output) or NOTHING
     cut = answer[:LONGEST] + (f" ... ({len(answer):,} characters)" if len(answer) > LONGEST else "")
     click.echo(f"\n{place}/{of}  {call.span_id}  {call.response_model or call.request_model or ''}", err=True)
-    click.echo(f"> {one_line(prompt_text(call))}\n{printable(cut)}", err=True)
+    click.echo(f"> {one_line(asked)}\n{printable(cut)}", err=True)

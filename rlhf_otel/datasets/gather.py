@@ -39,7 +39,9 @@ class Gatherer:
         self._count(feedback, given)
         awaited = self._recipe.needs_unrated and self._shelf.awaits(conversation_of(interaction))
         if not given and not awaited:
-            self._funnel.dropped(CALLS, "no feedback of the kind that is asked for" if feedback else "no feedback")
+            self._funnel.dropped(
+                CALLS, "no feedback of the kind that is asked for" if feedback else selection.NO_FEEDBACK
+            )
             return
         try:
             self._put(interaction, given, awaited)

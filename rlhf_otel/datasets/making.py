@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlhf_otel.datasets import drafts, plain, single, writing
+from rlhf_otel.datasets import drafts, plain, selection, single, writing
 from rlhf_otel.datasets.decide import PAIRS, Judge
 from rlhf_otel.datasets.drafts import Draft
 from rlhf_otel.datasets.funnel import Funnel
@@ -148,7 +148,7 @@ def _rows(
         gatherer = Gatherer(shelf, recipe, funnel)
         for interaction, feedback in records:
             gatherer.add(interaction, feedback)
-        funnel.dropped(CALLS, "no feedback", unread())
+        funnel.dropped(CALLS, selection.NO_FEEDBACK, unread())
         raters = Raters()
         drafts.keep(shelf, _drafts(shelf, recipe, funnel, raters), recipe, funnel)
         made = Rows(shelf, recipe, funnel)

@@ -11,6 +11,7 @@ from rlhf_otel.records import Feedback, Interaction
 
 NOT_ASKED_FOR: Final = "does not match the filters"
 NO_CONSENT: Final = "no consent is known"
+NO_FEEDBACK: Final = "no feedback"
 REFUSED: Final = "consent was refused"
 FOR_EVALUATION: Final = "consent is for evaluation alone"
 _RATINGS: Final = ("rating", "score")

@@ -62,6 +62,14 @@ def test_what_else_could_be_made_is_said(run, tmp_path, format_, said):
     assert said in run("export", "--format", format_, "--dry-run", "--store", path).stderr
 
 
+def test_calls_that_nobody_has_rated(run, tmp_path):
+    """Where nobody has said anything, the command says how to ask."""
+    path = str(tmp_path / "unrated.db")
+    with Store.open(path) as opened:
+        opened.add([interaction(SIDES[0], 1, consent="train")])
+    assert "`rlhf-otel feedback --interactive` asks" in run("export", "--dry-run", "--store", path).stderr
+
+
 def test_the_operator_can_say_what_unset_consent_means(run, pairs, monkeypatch):
     """A setting stands in for the option."""
     monkeypatch.setenv("RLHF_OTEL_UNSET_CONSENT", "train")

@@ -20,7 +20,7 @@ from rlhf_otel.export import setup
 from rlhf_otel.store import Store
 from rlhf_otel.testing import FakeCollector
 
-from .conftest import FAILED, GOOD, LEFT, UNSEEN, opinion
+from .conftest import FAILED, GOOD, LEFT, UNSEEN, interaction, opinion
 
 RLHF_OTEL = (sys.executable, "-m", "rlhf_otel.cli.main")
 
@@ -263,6 +263,15 @@ def test_interactive_asks_though_there_is_a_signal(store):
     with Store.open(store) as opened:
         opened.add(feedback=[opinion("s1", LEFT, name="regenerate", kind="signal", value=0.2)])
     assert answered(store, "4\n\n").stdout == "1 rated, 0 skipped\n"
+
+
+def test_interactive_ends_with_the_input(store):
+    """Who has gone away is not asked about the calls that are left; content that is missing is said to be."""
+    with Store.open(store) as opened:
+        opened.add([interaction("a" * 16, 0, input=None, output=None)])
+    ended = answered(store, "", "--json")
+    assert [one["span_id"] for one in json.loads(ended.stdout)] == ["a" * 16]
+    assert "2 calls that nobody has rated" in ended.stderr and "> (content was not captured)" in ended.stderr
 
 
 def test_interactive_about_one_call(store):
