@@ -41,13 +41,10 @@ _current: ContextVar[ApplicationContext] = ContextVar("rlhf_otel_context", defau
 CONSENTS = ("train", "eval", "none")
 
 
-def current_context() -> ApplicationContext:
-    """What the innermost `context` around this line, and those around it, have set."""
-    return _current.get()
-
-
 def collected() -> ApplicationContext:
-    """The same, as far as it may be attached: nothing where the setting `collect_context` is off."""
+    """What the innermost `context` around this line, and those around it, have set; nothing where the setting
+    `collect_context` is off.
+    """
     return _current.get() if _may_collect() else _EMPTY
 
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 SLOW = "RLHF_OTEL_TEST_SLOW"
 COLLECTOR_NOT_BUILT = "the real collector is not built: "
 """How the reason begins for which a test of the collector is skipped."""
+
+
+def pytest_configure() -> None:
+    """Has the processes that tests start be interrupted by Ctrl-C, also where the tests themselves run in a shell's
+    background and are not.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

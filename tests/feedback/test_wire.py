@@ -45,7 +45,7 @@ def test_the_envelope(sent, call):
     assert (event.event_name, event.severity, event.scope) == ("gen_ai.evaluation.result", INFO, "rlhf_otel")
     assert (event.trace_id, event.span_id, event.flags) == (made.trace_id, made.span_id, 1)
     assert before <= event.time_ns <= after
-    assert (ref.status, event.body) == ("sent", None)
+    assert (ref.status, event.body) == ("spooled", None)
 
 
 def base(ref, kind, name="user_feedback", **more):

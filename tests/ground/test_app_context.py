@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from rlhf_otel.app_context import context, current_context
+from rlhf_otel.app_context import collected, context
 
 
 def test_blocks_nest():
@@ -17,10 +17,10 @@ def test_blocks_nest():
         with context(user="v", variant="B", tier="free", page=2) as inner:
             assert (inner.session, inner.user, inner.variant) == ("s", "v", "B")
             assert dict(inner.values) == {"tier": "free", "page": 2}
-            assert current_context() is inner
-        assert current_context() is outer
+            assert collected() is inner
+        assert collected() is outer
         assert dict(outer.values) == {"tier": "gold"}
-    assert (current_context().session, dict(current_context().values)) == (None, {})
+    assert (collected().session, dict(collected().values)) == (None, {})
 
 
 def test_every_word_of_its_own():
@@ -42,7 +42,7 @@ def test_an_exception_leaves_the_block():
     with pytest.raises(KeyError):
         with context(session="s"):
             raise KeyError
-    assert current_context().session is None
+    assert collected().session is None
 
 
 def test_tasks_do_not_see_each_other():
@@ -51,7 +51,7 @@ def test_tasks_do_not_see_each_other():
     async def work(name):
         with context(session=name):
             await asyncio.sleep(0)
-            return current_context().session, current_context().user
+            return collected().session, collected().user
 
     async def main():
         with context(user="u"):
@@ -65,7 +65,7 @@ def test_threads_begin_empty_unless_the_context_is_copied():
     seen = []
 
     def look():
-        seen.append(current_context().session)
+        seen.append(collected().session)
 
     with context(session="s"):
         copied = contextvars.copy_context()
@@ -81,9 +81,9 @@ def test_a_generator_closed_elsewhere_raises_nothing():
 
     def stream():
         with context(session="s"):
-            yield current_context().session
+            yield collected().session
 
     made = stream()
     assert contextvars.Context().run(next, made) == "s"
     made.close()
-    assert current_context().session is None
+    assert collected().session is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rlhf_otel as rlhf
-from rlhf_otel.app_context import current_context
+from rlhf_otel.app_context import collected
 from rlhf_otel.propagation import LONGEST, decoded, encoded
 
 
@@ -24,7 +24,7 @@ def test_from_one_service_to_the_next():
         )  # fmt: skip
         assert held.values == {"tier": "gold", "page": 2, "ratio": 0.5, "beta": True}
         with rlhf.context(baggage="rlhf.session=inner"):
-            assert (current_context().session, current_context().variant) == ("inner", "B")
+            assert (collected().session, collected().variant) == ("inner", "B")
 
 
 def test_beside_the_baggage_of_others():

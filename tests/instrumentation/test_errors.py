@@ -237,7 +237,7 @@ def _broken(*args, **kwargs):
 
 
 PLACES = [
-    (app_context, "current_context"), (call.Call, "start"), (call.Call, "sent"), (call.Call, "_finish"),
+    (app_context, "collected"), (call.Call, "start"), (call.Call, "sent"), (call.Call, "_finish"),
     (call.Call, "finalize"),
     (call.Call, "interaction"), (call.Call, "identified"), (call.Call, "_finish_inline"), (call.Call, "_max_gap"),
     (stainless, "_note_headers"), (stainless, "_note_response"), (stainless, "_model"), (stainless, "wrap_stream"),

@@ -88,6 +88,13 @@ def put(writer: Writer, count: int, size: int = 1) -> list[Outcome]:
     return outcomes
 
 
+def at_rest(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has nothing taken apart as long as requests are expected, which they are."""
+    monkeypatch.setattr("rlhf_otel.server.writer.REST_S", 3.0)
+    writer._stepped = time.monotonic()
+    writer.expected = 1
+
+
 def spans_in(path: Path) -> int:
     """What another process sees."""
     with Store.open(path, read_only=True) as reader:
@@ -109,6 +116,7 @@ def test_a_transaction_does_not_grow_without_end(
 ) -> None:
     """Beyond so many bytes, the rest waits for the next."""
     monkeypatch.setattr("rlhf_otel.server.writer.MOST_BYTES", 20_000)
+    at_rest(writer, monkeypatch)
     outcomes = put(writer, 1)
     assert store.began.acquire(timeout=10)
     outcomes += put(writer, 5, 10_000)
@@ -135,11 +143,11 @@ def test_a_few_spans_are_taken_apart_before_they_are_confirmed(writer: Writer, s
 
 
 def test_what_is_more_is_written_as_it_came_and_taken_apart_after_the_rush(
-    writer: Writer, store: Watched, path: Path
+    writer: Writer, store: Watched, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is on the disk when it is confirmed, and in its tables when no request is under way."""
     store.may_go_on.set()
-    writer.expected = 1
+    at_rest(writer, monkeypatch)
     assert [outcome.wait() for outcome in put(writer, 1, AT_ONCE_BYTES)] == [None]
     assert (spans_in(path), Inbox(store).size() > AT_ONCE_BYTES, writer.backlog) == (0, True, Inbox(store).size())
     writer.expected = 0
