@@ -16,31 +16,45 @@ from typing import Any
 
 _LONGEST_S = 2.0
 """A fork waits no longer than that; an import that takes longer may itself wait for whoever forks."""
-_importing = threading.RLock()
+_gate = threading.Condition(threading.RLock())  # for a moment only, and by whoever forks
+_inside: list[int] = []
 _held = threading.local()
 
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """While a thread of ours is inside, forks wait: a module that is half imported then stays so in the child, and
-    whoever imports it there, the application too, waits for ever.
+    """While a thread is inside, forks wait: a module that is half imported then stays so in the child, and whoever
+    imports it there, the application too, waits for ever; and a file that is being opened is known to be open.
+
+    Threads do not wait for each other: the application's code may run inside, and take as long as it likes.
     """
-    with _importing:
+    thread = threading.get_ident()
+    with _gate:
+        _inside.append(thread)
+    try:
         yield
+    finally:
+        with _gate, contextlib.suppress(ValueError):  # it has forked inside, and this is the child
+            _inside.remove(thread)
+            _gate.notify_all()
 
 
 def _before() -> None:
-    _held.is_so = _importing.acquire(timeout=_LONGEST_S)
+    thread = threading.get_ident()
+    _held.is_so = _gate.acquire(timeout=_LONGEST_S)
+    if _held.is_so:
+        _gate.wait_for(lambda: all(each == thread for each in _inside), _LONGEST_S)
 
 
 def _in_parent() -> None:
     if getattr(_held, "is_so", False):
-        _importing.release()
+        _gate.release()
 
 
 def _in_child() -> None:
-    global _importing
-    _importing = threading.RLock()
+    global _gate
+    _gate = threading.Condition(threading.RLock())
+    _inside.clear()
 
 
 if hasattr(os, "register_at_fork"):

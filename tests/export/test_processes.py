@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 
 import nbclient
@@ -124,6 +125,81 @@ answer = client.chat.completions.create(model="m", messages=[{{"role": "user", "
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.outputs]
     assert [(output.name, output.text) for output in outputs] == [("stdout", "m from a cell\n")]
+
+
+@posix
+def test_a_child_forked_while_a_segment_is_made_has_it_not_open(script):
+    """Its lock would be the child's as well, and keep others from what the parent leaves."""
+    ended = script("""
+import os, threading, time
+from rlhf_otel.export.spool import frames, locks
+from rlhf_otel.export.spool.spool import Spool
+begun, take = threading.Event(), locks.take
+def slow(descriptor):
+    begun.set()
+    time.sleep(0.3)
+    return take(descriptor)
+locks.take = slow
+spool = Spool("spool", ["store x"], 1 << 20)
+writing = threading.Thread(target=lambda: spool.append([(frames.SPANS, b"x")]))
+writing.start()
+begun.wait()
+begun_child, tell = os.pipe()
+if (child := os.fork()) == 0:
+    os.write(tell, b".")
+    time.sleep(60)
+os.read(begun_child, 1)
+writing.join()
+spool.let_go()
+(path,) = spool.folder.glob("*.seg")
+free = take(os.open(path, os.O_RDWR))
+os.kill(child, 9)
+assert free
+""", timeout=20)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+
+
+@posix
+def test_a_fork_waits_until_nothing_is_half_imported(script):
+    """Whatever thread imports; one that forks while it imports itself does not wait for itself."""
+    ended = script("""
+import os, threading, time
+from rlhf_otel.export.forked import uninterrupted
+begun, whole = threading.Event(), []
+def work():
+    with uninterrupted():
+        begun.set()
+        time.sleep(0.3)
+        whole.append(True)
+threading.Thread(target=work).start()
+begun.wait()
+with uninterrupted():
+    if (child := os.fork()) == 0:
+        with uninterrupted():
+            os._exit(0 if whole else 1)
+assert os.waitpid(child, 0)[1] == 0
+""", timeout=20)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_feedback_waits_for_no_processor(monkeypatch):
+    """The first call is with a processor that waits for the thread which gives the first feedback."""
+    begun, given = threading.Event(), threading.Event()
+    waited: list[bool] = []
+
+    def processor(_):
+        begun.set()
+        waited.append(given.wait(20))
+
+    rlhf.add_processor(processor)
+    rlhf.instrument(endpoint="http://127.0.0.1:9")
+    monkeypatch.delitem(sys.modules, "rlhf_otel.export.encoder", raising=False)
+    made = rlhf.capture(prompt="a", response="b")
+    assert begun.wait(20)
+    feedback.record(made, True)
+    given.set()
+    rlhf.flush(1)
+    assert waited == [True]
 
 
 def test_a_child_forked_while_a_provider_is_being_made_does_not_wait_for_it(script):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from rlhf_otel.export.forked import uninterrupted
 from rlhf_otel.export.spool import frames, locks
 from rlhf_otel.store.files import make_folders
 
@@ -127,8 +128,8 @@ class Segment:
     def let_go(self) -> None:
         """Closes the file as it is: whoever comes next may adopt it."""
         if not self.is_gone:
-            self.is_gone = True
-            with contextlib.suppress(OSError):
+            with uninterrupted(), contextlib.suppress(OSError):
+                self.is_gone = True
                 os.close(self._descriptor)
             self._owner.gone(self)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhf_otel import hooks
+from rlhf_otel.export.forked import uninterrupted
 from rlhf_otel.export.spool import frames, segments
 from rlhf_otel.export.spool.backlog import Backlog, items_of
 from rlhf_otel.export.spool.folder import Found, listed
@@ -120,10 +121,11 @@ class Spool:
         return [Place(segment, end, end := end + len(each)) for each in made]
 
     def _begin(self, kind: int) -> Segment:
-        segment = segments.create(self.folder, kind, frames.header(self.to), self)
+        with uninterrupted():
+            segment = segments.create(self.folder, kind, frames.header(self.to), self)
+            self._segments.add(segment)
         self._close(kind)
         self._live[kind] = segment
-        self._segments.add(segment)
         return segment
 
     def _close(self, kind: int) -> None:
@@ -173,7 +175,7 @@ class Spool:
             if segment is not None and segment.is_live:
                 return False
         if segment is None:
-            segment = segments.adopt(found.path, self, to=None)
+            segment = self._adopted(found.path, None)
             if segment is None:
                 return not found.path.exists()
             Backlog(self, of_shared=False).mark(segment, segment.begin)  # nobody has read anything of it
@@ -228,14 +230,20 @@ class Spool:
                 self._adopt(found.path, backlog, None if anywhere else self.to)
 
     def _adopt(self, path: Path, backlog: Backlog, to: list[str] | None) -> None:
-        segment = segments.adopt(path, self, to=to)
+        segment = self._adopted(path, to)
         if segment is None:
             return
-        with self.lock:
-            self._segments.add(segment)
-            backlog.mark(segment, segment.begin)
+        backlog.mark(segment, segment.begin)
         hooks.count("spool_adopted")
         hooks.logger.debug("adopted %s", path)
+
+    def _adopted(self, path: Path, to: list[str] | None) -> Segment | None:
+        with uninterrupted():
+            segment = segments.adopt(path, self, to=to)
+            if segment is not None:
+                with self.lock:
+                    self._segments.add(segment)
+            return segment
 
     def let_go(self) -> None:
         """Leaves what is not delivered to whoever comes next."""
