@@ -69,7 +69,8 @@ class Benchmark:
         facts = {"rows": len(self.hits), "texts": dict(sorted(self._from.items()))}
         if not self._files:
             return Finding(self.name, PASSED, "compared with no benchmark: none was named", facts)
-        compared = f"{self._from.total():,} texts of {', '.join(sorted(self._from)) or 'no file'}"
+        count = self._from.total()
+        compared = f"{count:,} text{'' if count == 1 else 's'} of {', '.join(sorted(self._from)) or 'no file'}"
         if not self.hits:
             return Finding(self.name, PASSED, f"no row is among {compared}", facts)
         return Finding(self.name, FAILED, f"{rows(len(self.hits))} among {compared}", facts, self.hits)
