@@ -15,7 +15,8 @@ WIDTH = 100
 
 def demo_output() -> str:
     """What `rlhf-otel demo` prints, with its colours."""
-    environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # else it tells where the commands are here
+    environment = {**os.environ, "PATH": path, "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "rlhf_otel.cli.main", "demo"]
         return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True).stdout

@@ -12,13 +12,21 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
 import rlhf_otel as rlhf
-from rlhf_otel.export import encoder, wire
+from rlhf_otel.export import encoder, outbox, wire
 from rlhf_otel.export.spool import frames
 from rlhf_otel.export.spool.backlog import Backlog
 from rlhf_otel.export.spool.spool import Spool
 
 SPOOL = Path(".rlhf-otel/spool")
 RESOURCE, SCOPE = Resource({"service.name": "test"}), InstrumentationScope("somebody")
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Retries come soon, and segments are looked for whenever there is something to do."""
+    monkeypatch.setattr(outbox, "FIRST_BACKOFF_S", 0.02)
+    monkeypatch.setattr(outbox, "LONGEST_BACKOFF_S", 0.1)
+    monkeypatch.setattr("rlhf_otel.export.spool.spool.LOOK_EVERY_S", 0.05)
 
 
 @pytest.fixture

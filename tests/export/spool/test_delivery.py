@@ -1,4 +1,4 @@
-"""From a call to its acknowledgement by way of the disk: outages, restarts, answers of backends, the durabilities."""
+"""From a call to its acknowledgement by way of the disk: outages, restarts, the durabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 import rlhf_otel as rlhf
 from rlhf_otel import feedback, hooks
-from rlhf_otel.export import intake, outbox, setup
+from rlhf_otel.export import intake, setup
 from rlhf_otel.export.spool.folder import listed
 from rlhf_otel.store import Store
 from rlhf_otel.testing import FakeCollector
@@ -24,14 +24,7 @@ from .conftest import SPOOL, flushed, items, models, until, written
 KEY = "sk-proj-" + "aB3" * 16
 on_disk = pytest.mark.parametrize("durability", ["disk", "sync"])
 protocols = pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Retries come soon, and segments are looked for whenever there is something to do."""
-    monkeypatch.setattr(outbox, "FIRST_BACKOFF_S", 0.02)
-    monkeypatch.setattr(outbox, "LONGEST_BACKOFF_S", 0.1)
-    monkeypatch.setattr("rlhf_otel.export.spool.spool.LOOK_EVERY_S", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 # --- What is on the disk, and when ------------------------------------------------------------------------------------
@@ -369,45 +362,6 @@ rlhf.capture(prompt="a", response="b", model="m")
     ended = script(code, OTEL_TRACES_EXPORTER="console")
     assert ended.stdout.count('"name": "chat m"') == 1
     assert (ended.returncode, ended.stderr, items()) == (0, "", 0)
-
-
-# --- Answers of backends ----------------------------------------------------------------------------------------------
-
-
-@protocols
-def test_a_partial_success_is_no_failure(protocol, monkeypatch, lines):
-    """What the backend rejects for good is counted, said, and not sent again."""
-    with FakeCollector(grpc=protocol == "grpc") as collector:
-        for name, value in collector.environment(protocol).items():
-            monkeypatch.setenv(name, value)
-        collector.reject(1, "too old", signal="traces")
-        collector.reject(0, "soon to be refused", signal="logs")
-        rlhf.instrument()
-        feedback.record(rlhf.capture(prompt="a", response="b"), True)
-        assert rlhf.flush(10)
-        assert [len(collector.spans), len(collector.logs)] == [1, 1]
-    assert rlhf.stats()["rejected"] == 1
-    told = "\n".join(lines())
-    assert "rejects 1 of the traces for good: too old" in told and "soon to be refused" in told
-    assert items() == 0
-
-
-@protocols
-def test_a_backend_says_when_to_come_again(protocol, monkeypatch):
-    """Before that time no flush and no retry asks it again."""
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.1")
-    with FakeCollector(grpc=protocol == "grpc") as collector:
-        for name, value in collector.environment(protocol).items():
-            monkeypatch.setenv(name, value)
-        collector.fail(503, retry_after=1.5)
-        rlhf.instrument(batch_delay_ms=1)
-        rlhf.capture(prompt="a", response="b")
-        until(lambda: rlhf.stats()["failed_batches"])
-        collector.recover()
-        assert not rlhf.flush(0.3)
-        collector.wait_for(spans=1)
-        times = [batch.time for batch in collector.batches if batch.signal == "traces"]
-        assert times[-1] - times[-2] >= 1.4
 
 
 def test_a_line_at_the_end_says_what_is_kept_and_where(script):
