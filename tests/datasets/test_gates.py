@@ -119,7 +119,7 @@ def test_benchmark_rows_are_caught(sessions, tmp_path, name, content):
     pairs(sessions, 5)
     pair(sessions, 50, f"Please help. {question.upper().replace(' ', ', ')}! Thanks.", "x", "y")
     choices = {"benchmarks": (str(tmp_path / name),)}
-    with pytest.raises(GateError, match=r"benchmark: 1 row among \d+ texts of bench"):
+    with pytest.raises(GateError, match=r"benchmark: 1 row among \d+ texts? of bench"):
         sessions.export(**choices)
     made = sessions.export(**choices, drop=("benchmark",))
     assert len(made.rows) == 5 and made.dropped == {"benchmark: left out as asked": 1}
