@@ -257,6 +257,13 @@ def test_a_name_that_somebody_else_may_own_is_refused(known: Serve, host: str, s
     assert endpoint.request("POST", "/v1/traces", b"", headers).code == str(status)
 
 
+def test_the_answer_to_json_says_that_it_is_json(known: Serve) -> None:
+    """However the type is spelled: a client reads the answer by what it says it is."""
+    headers = {"content-type": "Application/JSON", "host": "localhost"}
+    reply = endpoint_of(known).request("POST", "/v1/traces", b"{}", headers)
+    assert (reply.ok, reply.headers["content-type"]) == (True, "application/json")
+
+
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory):
     """A server with a name of its own."""
