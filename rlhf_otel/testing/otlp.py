@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rlhf_otel.store.inbox import request_type
+
 Signal = Literal["traces", "logs", "metrics"]
 Attributes = Mapping[str, Any]
 
@@ -102,21 +104,6 @@ class Metric:
     resource: Attributes
     scope: str
     scope_version: str
-
-
-def request_type(signal: Signal) -> Any:
-    """The protobuf class of an export request; parse with its `FromString`."""
-    if signal == "traces":
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-        return ExportTraceServiceRequest
-    if signal == "logs":
-        from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-
-        return ExportLogsServiceRequest
-    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-
-    return ExportMetricsServiceRequest
 
 
 def partial_success(signal: Signal, rejected: int, message: str) -> bytes:

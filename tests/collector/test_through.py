@@ -13,9 +13,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 from rlhf_otel import semconv as s
 from rlhf_otel.store import Store
+from rlhf_otel.store.inbox import request_type
 from rlhf_otel.store.otlp import decode_logs, decode_metrics, decode_traces
 from rlhf_otel.testing import FakeCollector
-from rlhf_otel.testing.otlp import request_type
 from tests.collector.running import TOKEN
 
 pytestmark = pytest.mark.real_collector

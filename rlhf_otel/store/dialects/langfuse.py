@@ -41,14 +41,11 @@ def translate(speech: Speech) -> None:
     speech.rename({name: new for name, new in _NAMES.items() if name in speech.attributes})
     _body(speech, "langfuse.observation.input", s.INPUT_MESSAGES, "user")
     _body(speech, "langfuse.observation.output", s.OUTPUT_MESSAGES, "assistant")
-    for name, value in (as_json(speech.attributes.get("langfuse.observation.usage_details")) or {}).items():
-        if name in _COUNTS:
-            speech.give(_COUNTS[name], value)
-    for name, value in (as_json(speech.attributes.get("langfuse.observation.model.parameters")) or {}).items():
-        if name in _PARAMETERS:
-            speech.give(_PARAMETERS[name], parse_json(value))
+    speech.give_named(_COUNTS, as_json(speech.attributes.get("langfuse.observation.usage_details")))
+    parameters = as_json(speech.attributes.get("langfuse.observation.model.parameters")) or {}
+    speech.give_named(_PARAMETERS, {name: parse_json(value) for name, value in parameters.items()})
     if (first := _moment(speech.take("langfuse.observation.completion_start_time"))) is not None:
-        speech.give(s.TIME_TO_FIRST_TOKEN, max(0, first - speech.start_ns) / 1e9)
+        speech.give_first_token(first)
         speech.give(s.REQUEST_STREAM, True)
     if (reason := speech.take("langfuse.observation.metadata.finish_reason")) is not None:
         speech.give(s.RESPONSE_FINISH_REASONS, listed(reason))

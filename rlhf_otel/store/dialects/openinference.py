@@ -48,24 +48,17 @@ def translate(speech: Speech) -> None:
         speech.take("llm.system")
     speech.rename({name: new for name, new in _NAMES.items() if name in speech.attributes})
     for name in ("llm.invocation_parameters", "embedding.invocation_parameters"):
-        _parameters(speech, as_json(speech.attributes.get(name)))
+        speech.give_named(_PARAMETERS, as_json(speech.attributes.get(name)))
     _models(speech)
     _content(speech)
     _bodies(speech)
     if firsts := speech.take_events(_FIRST_TOKEN):
-        first = min(event["time_ns"] for event in firsts)
-        speech.give(s.TIME_TO_FIRST_TOKEN, max(0, first - speech.start_ns) / 1e9)
+        speech.give_first_token(min(event["time_ns"] for event in firsts))
 
 
 def _operation(speech: Speech, usual: str) -> str:
     """What was asked: for a plain text to be completed there are prompts, and no messages."""
     return "text_completion" if "llm.prompts.0.prompt.text" in speech.attributes else usual
-
-
-def _parameters(speech: Speech, parameters: Mapping[str, Any] | None) -> None:
-    for name, value in (parameters or {}).items():
-        if name in _PARAMETERS and value is not None:
-            speech.give(_PARAMETERS[name], value)
 
 
 def _models(speech: Speech) -> None:

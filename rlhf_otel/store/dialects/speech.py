@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rlhf_otel import semconv as s
 from rlhf_otel.codec import parse_json
 from rlhf_otel.records import Message, Part
 
@@ -43,6 +44,16 @@ class Speech:
         """Sets the attribute `name`, unless it is there or `value` says nothing."""
         if value is not None and value not in ("", []):
             self.attributes.setdefault(name, value)
+
+    def give_named(self, names: Mapping[str, str], values: Mapping[str, Any] | None) -> None:
+        """Sets what `values` says under their own `names`, by the names of today."""
+        for name, value in (values or {}).items():
+            if name in names:
+                self.give(names[name], value)
+
+    def give_first_token(self, time_ns: int) -> None:
+        """Sets how long the first token took, which came at `time_ns`."""
+        self.give(s.TIME_TO_FIRST_TOKEN, max(0, time_ns - self.start_ns) / 1e9)
 
     def take(self, name: str) -> Any:
         """The attribute `name`, which is then gone; None where there is none."""

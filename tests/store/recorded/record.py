@@ -217,7 +217,7 @@ def recorded(name: str) -> dict[str, list[Any]]:
         for provider in (trace.get_tracer_provider(), _logs.get_logger_provider()):
             getattr(provider, "force_flush", bool)()
         kinds: dict[str, list[Any]] = {"traces": [], "logs": []}
-        from rlhf_otel.testing.otlp import request_type
+        from rlhf_otel.store.inbox import request_type
 
         for signal, payload in collector.requests:
             if signal in kinds:
