@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A file of tests to a process, as many processes as there are cores, up to four.
 PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo collector collector-or-why-not test test-all test-beside test-backends test-train test-engines test-matrix lint format bench clean
+.PHONY: demo collector collector-or-why-not browser-or-why-not test test-all test-beside test-backends test-train test-engines test-matrix lint format bench clean
 
 ## See it work: environment, installation, the main job on the embedded store. No key, no network but the package index.
 demo: $(VENV)/.installed
@@ -19,12 +19,17 @@ collector:
 collector-or-why-not:
 	@collector/build.sh || echo "THE TESTS OF THE COLLECTOR WILL BE SKIPPED" >&2
 
+# A Chromium for the tests of what runs in a browser: the machine's own, else Debian's or Playwright's.
+browser-or-why-not: $(VENV)/.installed-dev
+	@tests/browser/install.sh $(BIN)/python || echo "THE TESTS IN A BROWSER WILL BE SKIPPED" >&2
+
 ## What decides whether a change is good: style, types, every test, the oldest supported versions, the further libraries.
-test: $(VENV)/.installed-dev lint collector-or-why-not
+test: $(VENV)/.installed-dev lint collector-or-why-not browser-or-why-not
 	$(BIN)/python -m pytest -q $(PARALLEL)
 	tests/matrix/run.sh oldest $(PARALLEL)
 	tests/matrix/run.sh libraries $(PARALLEL)
 	@test -x collector/build/rlhf-otelcol || echo "NOTE: the collector could not be built here, so its tests were skipped" >&2
+	@$(BIN)/python -m tests.browser.chromium >/dev/null || echo "NOTE: no Chromium could be installed here, so the tests in a browser were skipped" >&2
 
 ## The same, with the versions between oldest and newest, frameworks, other instrumentations, and the slow tests.
 test-all: collector test

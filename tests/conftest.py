@@ -10,6 +10,8 @@ import pytest
 SLOW = "RLHF_OTEL_TEST_SLOW"
 COLLECTOR_NOT_BUILT = "the real collector is not built: "
 """How the reason begins for which a test of the collector is skipped."""
+NO_BROWSER = "there is no browser: "
+"""The same for a test in a browser."""
 
 
 def pytest_configure() -> None:
@@ -30,10 +32,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says aloud that the tests of the real collector were skipped: among many lines nobody would see it."""
+    """Says aloud what was skipped for lack of a large program: among many lines nobody would see it."""
     told = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
-    without = [line for line in told if COLLECTOR_NOT_BUILT in line]
-    if without:
-        why = without[0].split(COLLECTOR_NOT_BUILT)[1].rstrip("')")
-        terminalreporter.section("THE TESTS OF THE COLLECTOR WERE SKIPPED", yellow=True, bold=True)
-        terminalreporter.line(f"{len(without)} tests: {COLLECTOR_NOT_BUILT}{why}", yellow=True, bold=True)
+    for reason, what in ((COLLECTOR_NOT_BUILT, "OF THE COLLECTOR"), (NO_BROWSER, "IN A BROWSER")):
+        without = [line for line in told if reason in line]
+        if without:
+            why = without[0].split(reason)[1].rstrip("')")
+            terminalreporter.section(f"THE TESTS {what} WERE SKIPPED", yellow=True, bold=True)
+            terminalreporter.line(f"{len(without)} tests: {reason}{why}", yellow=True, bold=True)
