@@ -62,6 +62,7 @@ def command(host: str, insecure: bool, as_json: bool, store: str | None, **ports
 
 
 def _options(config: Config, host: str, *, port: int, grpc_port: int, no_grpc: bool) -> Options:
+    from rlhf_otel.redact import redactor_for
     from rlhf_otel.server.run import Options
     from rlhf_otel.server.tidying import Retention
 
@@ -75,7 +76,7 @@ def _options(config: Config, host: str, *, port: int, grpc_port: int, no_grpc: b
         waiting_bytes=config.server_waiting_bytes,
         inbox_bytes=config.server_inbox_bytes,
         patience_s=config.server_patience,
-        redact=config.redact,
+        redactor=redactor_for(config),
         retention=Retention(config.retention_age, config.retention_bytes),
     )
 

@@ -104,10 +104,10 @@ def _sent(config: Any, timeout: float) -> int:
     from rlhf_otel.export.own import OwnProviders
     from rlhf_otel.export.pipeline import Pipeline
     from rlhf_otel.export.spool.looking import seen
-    from rlhf_otel.redact import Redactor
+    from rlhf_otel.redact import redactor_for
 
     own = OwnProviders(config)
-    own.redacted = Pipeline(Redactor() if config.redact else None).redacted
+    own.redacted = Pipeline(redactor_for(config)).redacted
     if own.spool is None:
         raise Problem("there is nowhere to send it: name an endpoint with --endpoint or a store with --store")
     nobodys = {each.found.path for each in seen(own.spool.folder) if not each.is_owned}

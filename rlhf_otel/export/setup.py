@@ -251,9 +251,6 @@ def _celery_worker_ends(**_: Any) -> None:
 
 def _pipeline(config: Config) -> Any:
     from rlhf_otel.export.pipeline import Pipeline
+    from rlhf_otel.redact import redactor_for
 
-    if not config.redact:
-        return Pipeline(errors=config.capture_errors)
-    from rlhf_otel.redact import Redactor
-
-    return Pipeline(Redactor(), errors=config.capture_errors)
+    return Pipeline(redactor_for(config), errors=config.capture_errors)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from rlhf_otel.redact.configured import redactor_for
 from rlhf_otel.redact.redactor import Redactor
 from rlhf_otel.redact.rules import DEFAULT_RULES, Rule
 
-__all__ = ["DEFAULT_RULES", "Redactor", "Rule"]
+__all__ = ["DEFAULT_RULES", "Redactor", "Rule", "redactor_for"]

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from rlhf_otel.redact import Redactor
 from rlhf_otel.server.app import Application
 from rlhf_otel.server.cleaning import cleaner, nothing_to_clean
 from rlhf_otel.server.connection import Connection
@@ -26,6 +25,8 @@ from rlhf_otel.store import Store
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
+
+    from rlhf_otel.redact import Redactor
 
 STOP_S = 10.0
 """The longest that a stop waits for requests that are under way."""
@@ -66,7 +67,7 @@ class Options:
         waiting_bytes: how much may be under way at once.
         inbox_bytes: how much may be in the store without having been taken apart.
         patience_s: how long a client may take to send a head, or to begin with a body.
-        redact: whether secrets are taken out of what other emitters send.
+        redactor: takes secrets out of what other emitters send; None for nothing.
         retention: what the store may keep.
         routes: what is served beside OTLP.
     """
@@ -80,7 +81,7 @@ class Options:
     waiting_bytes: int
     inbox_bytes: int
     patience_s: float
-    redact: bool
+    redactor: Redactor | None
     retention: Retention
     routes: Sequence[BaseRoute] = ()
 
@@ -97,7 +98,7 @@ def serve(store: Store, options: Options, ready: Callable[[Place], None]) -> Non
         TakenError: it cannot listen where it should.
     """
     writer, room = Writer(store, options.inbox_bytes), Room(options.waiting_bytes)
-    clean = cleaner(Redactor()) if options.redact else nothing_to_clean
+    clean = cleaner(options.redactor) if options.redactor else nothing_to_clean
     receiver = Receiver(writer, options.max_bytes, room, clean)
     tidying = begin(store.path, options.retention)
     try:
