@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from rlhf_otel.server.access import PRINCIPAL
 from rlhf_otel.server.answers import NOT_FOUND, NOT_THIS_METHOD, Refusal, refused_over_http
 from rlhf_otel.server.guard import Guard
 from rlhf_otel.server.otlp_http import OtlpHttp, send_refusal
@@ -45,11 +46,12 @@ class Application:
         if scope["type"] != "http":
             return
         path = scope["path"]
+        scope[PRINCIPAL] = None
         if path != HEALTH:
             headers: dict[bytes, bytes] = dict(scope["headers"])
             authorization, host = headers.get(b"authorization", b""), headers.get(b"host", b"")
             try:
-                self._guard.check(authorization.decode("latin-1"), host.decode("latin-1"))
+                scope[PRINCIPAL] = self._guard.check(authorization.decode("latin-1"), host.decode("latin-1"))
             except Refusal as refusal:
                 await send_refusal(send, refusal, headers)
                 return

@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Iterable
 from ipaddress import ip_address
 
+from rlhf_otel.server.access import Principal
 from rlhf_otel.server.answers import FORBIDDEN, UNKNOWN_SENDER, Refusal
 
 LOCAL_NAMES = ("localhost", "host.docker.internal")
@@ -28,8 +29,8 @@ class Guard:
         self._token = token.encode()
         self._hosts = {*LOCAL_NAMES, *(host.lower() for host in hosts)}
 
-    def check(self, authorization: str, host: str | None) -> None:
-        """Lets a request with these headers pass.
+    def check(self, authorization: str, host: str | None) -> Principal | None:
+        """Lets a request with these headers pass. Who it is from, where that is proved.
 
         Args:
             authorization: the header of that name.
@@ -43,8 +44,10 @@ class Guard:
             if scheme.lower() != "bearer" or not hmac.compare_digest(told.strip().encode(), self._token):
                 words = "send the header authorization: Bearer TOKEN with the token of rlhf-otel serve"
                 raise Refusal(UNKNOWN_SENDER, words, ((b"www-authenticate", b"Bearer"),))
-        elif host is not None and not self._is_ours(host):
+            return Principal("server token", "admin")
+        if host is not None and not self._is_ours(host):
             raise Refusal(FORBIDDEN, "the host name of the URL is unknown here; add it to RLHF_OTEL_SERVER_HOSTS")
+        return None
 
     def _is_ours(self, host: str) -> bool:
         name = _without_port(host.strip().lower()).rstrip(".")

@@ -21,6 +21,7 @@ from rlhf_otel.store.encoding import column_id, column_text, text_hash
 from rlhf_otel.store.errors import StoreError, explain
 from rlhf_otel.store.files import existing_file, prepare_file
 from rlhf_otel.store.joins import Joiner
+from rlhf_otel.store.ledger import Ledger
 from rlhf_otel.store.messages import Reader
 from rlhf_otel.store.migrate import migrate, missing
 from rlhf_otel.store.retention import Removed, Retention, give_back, oldest_ns
@@ -49,7 +50,7 @@ _MANY_RATED = 1000
 _OF_SETTING = {"model", "provider", "service", "status"}
 
 
-class Store:
+class Store(Ledger):
     """Interactions, spans and feedback on disk, or in memory for the path `:memory:`.
 
     Safe to share between threads. Use as a context manager, or call `close`. A forked child may go on using it; only

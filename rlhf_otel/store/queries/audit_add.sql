@@ -1,0 +1,1 @@
+INSERT INTO audit (time_ns, who, action, what) VALUES (?, ?, ?, ?)

@@ -1,0 +1,1 @@
+DELETE FROM credential WHERE kind <> 'token' AND expires_ns <= ?
