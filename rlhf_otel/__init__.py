@@ -13,6 +13,7 @@ Importing this package imports no client library and nothing heavy: each name is
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import hooks
@@ -101,5 +102,14 @@ def _notice(interaction: Interaction) -> None:
     detect.notice(interaction)
 
 
+def _prompt() -> Any:
+    if importlib.util.find_spec("textual") is None:
+        return None
+    from rlhf_otel.tui import prompt
+
+    return prompt.ask if prompt.is_possible() else None
+
+
 hooks.connect = _connect
+hooks.prompt = _prompt
 hooks.notice = _notice

@@ -47,6 +47,13 @@ class Completed(NamedTuple):
     dropped: bool = False
 
 
+class Opinion(NamedTuple):
+    """What a person answered in a terminal: 1 to 5, and perhaps words."""
+
+    rating: int
+    comment: str | None = None
+
+
 class Telemetry(Protocol):
     """Where spans, events and figures go, and what they go through before."""
 
@@ -102,6 +109,9 @@ connect: Callable[..., Telemetry] | None = None
 
 notice: Callable[[Interaction], None] | None = None
 """Looks at a finished call for what it says of answers before it, where the pipeline runs. Set by the face."""
+
+prompt: Callable[[], Callable[[], Opinion | None] | None] | None = None
+"""Finds a better way to ask in this terminal than line by line, where there is one. Set by the face."""
 
 before_exit: Callable[[], None] | None = None
 """Ends what is still open, before the last delivery at the end of the process."""

@@ -25,6 +25,7 @@ NOTHING = "(content was not captured)"
 
 def run(options: dict[str, Any], deliver: Callable[[Callable[[], list[Any]]], list[Any]]) -> None:
     """Asks about the call that was named, else about the newest without feedback, and sends what was said."""
+    from rlhf_otel import hooks
     from rlhf_otel.feedback.asking import ask
 
     calls = _calls(options)
@@ -33,12 +34,14 @@ def run(options: dict[str, Any], deliver: Callable[[Callable[[], list[Any]]], li
     said = {name: options[name] for name in ("rater", "name", "source") if options[name] is not None}
     results: list[dict[str, str]] = []
     typed = _Typed(sys.stdin)
+    by_keys = hooks.prompt is not None and hooks.prompt() is not None
+    stdin = None if by_keys else typed
     if len(calls) > 1:
         click.echo(f"{len(calls)} calls that nobody has rated, the newest first. Ctrl-C ends.", err=True)
     for place, call in enumerate(calls, 1):
         _show(call, place, len(calls))
         results += deliver(
-            lambda call=call: [{"span_id": call.span_id, "result": ask(call.handle, stdin=typed, **said)}]  # type: ignore[misc, arg-type]
+            lambda call=call: [{"span_id": call.span_id, "result": ask(call.handle, stdin=stdin, **said)}]  # type: ignore[misc, arg-type]
         )
         if typed.ended:
             click.echo(err=True)  # behind the question that nobody has answered

@@ -123,13 +123,13 @@ def ask(
     out: TextIO | None = None,
     **fields: Any,
 ) -> str:
-    """Asks in a plain terminal: a rating from 1 to 5, and a comment. An empty line skips.
+    """Asks in a terminal: a rating from 1 to 5, and a comment. With the extra `[tui]` by keys, else line by line.
 
     Args:
         answer: what to rate, as the target of `record`; the newest call of this thread or task by default.
         session: whose next question comes later if this one is dismissed.
-        stdin: stands for `sys.stdin`.
-        out: where the question is written, `sys.stderr` by default: stdout is the application's.
+        stdin: stands for `sys.stdin`; a question with lines is asked there.
+        out: where that is written, `sys.stderr` by default: stdout is the application's.
         fields: further keywords of `record`, such as `rater`.
 
     Returns:
@@ -137,16 +137,21 @@ def ask(
     """
     from rlhf_otel.feedback.api import record
 
-    stdin, out = stdin or sys.stdin, out or sys.stderr
     target: Handle | Any = handles.last() if answer is None else answer
-    rating = _rating(stdin, out)
-    if target is None or rating is None:
+    by_keys = hooks.prompt() if hooks.prompt is not None and stdin is None and out is None else None
+    said = by_keys() if by_keys is not None else _by_lines(stdin or sys.stdin, out or sys.stderr)
+    if target is None or said is None:
         if session is not None:
             dismissed(session)
         return "dismissed"
-    comment = _line("Comment (Enter for none): ", stdin, out)
-    taken = record(target, rating, scale=(1, 5), comment=comment or None, **fields)
+    taken = record(target, said.rating, scale=(1, 5), comment=said.comment, **fields)
     return "dismissed" if taken is None else "submitted"
+
+
+def _by_lines(stdin: TextIO, out: TextIO) -> hooks.Opinion | None:
+    """In any terminal. An empty line skips."""
+    rating = _rating(stdin, out)
+    return None if rating is None else hooks.Opinion(rating, _line("Comment (Enter for none): ", stdin, out) or None)
 
 
 def _rating(stdin: TextIO, out: TextIO) -> int | None:

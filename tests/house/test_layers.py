@@ -40,12 +40,19 @@ FLOORS = {
     "bridges": 4,
     "datasets": 4,
     "cli": 5,
+    "tui": 5,
     "__init__": 6,
     "api": 6,
 }
 """Room -> floor. The face (`__init__` and `api`) joins the rooms and stands above them."""
 ALLOWED_FLOORS = {0: {0}, 1: {0}, 2: {0}, 3: {0, 2, 3}, 4: {0, 2}, 5: {0, 1, 2, 3, 4, 5, 6}, 6: {0, 1, 2, 3}}
-JOINERS = {("launcher", "instrumentation"), ("__init__", "api"), ("web", "feedback"), ("server", "web")}
+JOINERS = {
+    ("launcher", "instrumentation"),
+    ("__init__", "api"),
+    ("web", "feedback"),
+    ("server", "web"),
+    ("__init__", "tui"),
+}
 """The launcher joins delivery and capture, as the face does, which is two files; `web` is the verbs over HTTP."""
 THIRD_PARTY = {
     0: set(),
@@ -53,7 +60,7 @@ THIRD_PARTY = {
     2: {"opentelemetry"},
     3: {"opentelemetry", "wrapt", "google", "grpc"},
     4: {"opentelemetry", "google", "grpc", "starlette", "uvicorn", "orjson", "zstandard"},
-    5: {"click", "rich", "opentelemetry", "packaging"},
+    5: {"click", "rich", "opentelemetry", "packaging", "textual"},
     6: set(),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

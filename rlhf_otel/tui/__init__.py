@@ -1,0 +1,1 @@
+"""What the extra `[tui]` shows in a terminal."""
