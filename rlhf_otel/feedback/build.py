@@ -7,8 +7,9 @@ from typing import Any
 
 from rlhf_otel.feedback import checks, signals
 from rlhf_otel.feedback.checks import FeedbackError, NotPermitted
-from rlhf_otel.feedback.targets import IDS, span_id_of, target_of
+from rlhf_otel.feedback.targets import IDS, answer_of, target_of
 from rlhf_otel.records import Feedback, FeedbackKind
+from rlhf_otel.token import Claims
 
 DEFAULT_NAME = "user_feedback"
 
@@ -59,13 +60,13 @@ def signalled(
 
 def preferred(chosen: Any, rejected: Any, *, margin: Any = None, position: Any = None, **fields: Any) -> Feedback:
     """One answer over another."""
-    better, worse = span_id_of(chosen), span_id_of(rejected)
+    (better, worse), fields = _compared((chosen, rejected), fields)
     if better == worse:
         raise FeedbackError(f"chosen and rejected are the same answer ({better})")
     if position is not None:
         checks.word(position, ("chosen", "rejected"), "position")
     own = {"chosen": better, "rejected": worse, "margin": checks.finite(margin, "margin"), "position": position}
-    return _about(chosen, "preference", name=fields.pop("name", None) or "preference", **own, **fields)
+    return _made(kind="preference", name=fields.pop("name", None) or "preference", **own, **fields)
 
 
 def ranked(targets: Sequence[Any], *, name: str | None = None, **fields: Any) -> Feedback:
@@ -74,10 +75,10 @@ def ranked(targets: Sequence[Any], *, name: str | None = None, **fields: Any) ->
         raise FeedbackError(f"a ranking takes a list of answers, not {type(targets).__name__}")
     if len(targets) < 2:
         raise FeedbackError(f"a ranking takes at least two answers, not {len(targets)}")
-    order = [span_id_of(target) for target in targets]
+    order, fields = _compared(targets, fields)
     if len(set(order)) < len(order):
         raise FeedbackError("an answer is ranked twice")
-    return _about(targets[0], "ranking", name=name or "ranking", ranking=order, **fields)
+    return _made(kind="ranking", name=name or "ranking", ranking=order, **fields)
 
 
 def retracted(id: str, **fields: Any) -> Feedback:
@@ -87,6 +88,13 @@ def retracted(id: str, **fields: Any) -> Feedback:
     return _made(id=f"{id}:retraction", name=DEFAULT_NAME, kind="retraction", retracts=str(id), **fields)
 
 
+def _compared(targets: Sequence[Any], fields: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """The span ids of answers that are compared, and `fields` with those of the first and the claims of all."""
+    found = [answer_of(target) for target in targets]
+    claims = (*fields.get("claims", ()), *(one for each in found for one in each.get("claims", ())))
+    return [each["span_id"] for each in found], {**fields, **found[0], "claims": claims}
+
+
 def _about(target: Any, kind: FeedbackKind, **fields: Any) -> Feedback:
     ids = {key: fields.pop(key, None) for key in IDS}
     return _made(kind=kind, **fields, **target_of(target, **ids))
@@ -94,8 +102,8 @@ def _about(target: Any, kind: FeedbackKind, **fields: Any) -> Feedback:
 
 def _made(**fields: Any) -> Feedback:
     """Checks what every kind may have."""
-    claims = fields.pop("claims", None)
-    if claims is not None:
+    claims = fields.pop("claims", ())
+    if claims:
         fields["rater"] = _permitted_rater(claims, fields)
     try:
         return Feedback(**checks.common(fields))
@@ -103,11 +111,15 @@ def _made(**fields: Any) -> Feedback:
         raise FeedbackError(f"a feedback of this kind takes no such argument ({error})") from None
 
 
-def _permitted_rater(claims: Any, fields: Mapping[str, Any]) -> str | None:
-    """Who rates by a token: nobody but whom it was minted for, and nothing but what it names."""
-    if not claims.allows(fields["name"]):
-        raise NotPermitted(f"the token is for {', '.join(claims.names)}, and not for {checks.shown(fields['name'])}")
-    rater: str | None = fields.get("rater")
-    if rater is not None and not claims.is_for(str(rater)):
-        raise NotPermitted("the token is for another rater")
-    return rater or claims.rater
+def _permitted_rater(claims: Sequence[Claims], fields: Mapping[str, Any]) -> str | None:
+    """Who rates by tokens: nobody but whom each of them was minted for, and nothing but what each names."""
+    name, rater = fields["name"], fields.get("rater")
+    for one in claims:
+        if not one.allows(name):
+            raise NotPermitted(f"the token is for {', '.join(one.names)}, and not for {checks.shown(name)}")
+        if rater is not None and not one.is_for(str(rater)):
+            raise NotPermitted("the token is for another rater")
+    raters = {one.rater for one in claims if one.rater is not None}
+    if len(raters) > 1:
+        raise NotPermitted("the tokens are for different raters")
+    return rater if rater is not None else next(iter(raters), None)

@@ -65,7 +65,7 @@ def _permitted(text: str) -> dict[str, Any]:
         claims = token.verify(text)
     except token.InvalidToken as error:
         raise FeedbackError(f"the feedback is refused: {error}") from None
-    return {**_fields(claims.handle), "claims": claims}
+    return {**_fields(claims.handle), "claims": (claims,)}
 
 
 def _by_ids(*, span_id: Any = None, trace_id: Any = None, turn: Any = None, **weaker: Any) -> dict[str, Any]:
@@ -111,12 +111,12 @@ def checked(value: Any, pattern: re.Pattern[str], what: str, digits: int) -> str
     return text
 
 
-def span_id_of(target: Any) -> str:
-    """The span id of one side of a preference or one place of a ranking."""
+def answer_of(target: Any) -> dict[str, Any]:
+    """The same for one side of a preference or one place of a ranking, which needs a span id."""
     fields = target_of(target)
     if not fields.get("span_id"):
         raise FeedbackError(f"{shown(target)} is not known in this process: compare answers by handle or span id")
-    return str(fields["span_id"])
+    return fields
 
 
 def _looks_like_span_id(text: str) -> bool:

@@ -5,7 +5,8 @@
 """
 
 from rlhf_otel.web.app import FeedbackApp, FeedbackWSGI
-from rlhf_otel.web.door import Door, Request, Response
+from rlhf_otel.web.door import Door
 from rlhf_otel.web.headers import TraceHeaders, TraceHeadersWSGI
+from rlhf_otel.web.requests import Request, Response
 
 __all__ = ["Door", "FeedbackApp", "FeedbackWSGI", "Request", "Response", "TraceHeaders", "TraceHeadersWSGI"]

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from rlhf_otel import hooks
-from rlhf_otel.web.door import MOST_BYTES, Door, Refusal, Request, Response, too_large
+from rlhf_otel.web.door import Door
+from rlhf_otel.web.requests import MOST_BYTES, Refusal, Request, Response, too_large
 
 Message = MutableMapping[str, Any]
 ASGI = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
@@ -42,8 +43,7 @@ class FeedbackApp:
 
     async def _respond(self, scope: Any, receive: Any, send: Any) -> None:
         response = await self._answer(scope, receive)
-        named, body = response.sent
-        headers = [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
+        headers, body = response.sent
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -54,7 +54,7 @@ class FeedbackApp:
         except Refusal as refusal:
             return refusal.response
         client = scope["client"][0] if scope.get("client") else None
-        feedback, response = self.door.enter(Request(scope["method"], scope["path"], headers, body, client))
+        feedback, response = self.door.enter(Request(scope["method"], scope["path"], headers, body, client, scope))
         try:
             taken = self.door.take(feedback) if feedback else None
             if inspect.isawaitable(taken):
@@ -110,7 +110,7 @@ class FeedbackWSGI:
         response = self._answer(path, environ)
         status = f"{response.status} {http.HTTPStatus(response.status).phrase}"
         headers, body = response.sent
-        start_response(status, list(headers.items()))
+        start_response(status, [(name.decode(), value.decode("latin-1")) for name, value in headers])
         return [body]
 
     def _answer(self, path: str, environ: dict[str, Any]) -> Response:
@@ -120,7 +120,7 @@ class FeedbackWSGI:
         if not length.isdigit() or int(length[:20]) > MOST_BYTES:
             return too_large().response
         body = environ["wsgi.input"].read(int(length)) if int(length) else b""
-        request = Request(environ["REQUEST_METHOD"], path, headers, body, environ.get("REMOTE_ADDR"))
+        request = Request(environ["REQUEST_METHOD"], path, headers, body, environ.get("REMOTE_ADDR"), environ)
         feedback, response = self.door.enter(request)
         try:
             if feedback:

@@ -6,93 +6,22 @@ is proof for one call, its rater and its names; anything else needs the applicat
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
-import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from rlhf_otel import hooks
-from rlhf_otel.feedback import build
 from rlhf_otel.feedback.checks import FeedbackError, NotPermitted
 from rlhf_otel.keys import Key
 from rlhf_otel.records import Feedback
-from rlhf_otel.token import Claims, InvalidToken, verify
+from rlhf_otel.token import Claims, InvalidToken, is_token, verify
 from rlhf_otel.web import openapi
 from rlhf_otel.web.limits import Rates
+from rlhf_otel.web.made import FIELDS, TARGET, TEXTS, TRUSTED, Proof, answers_in, feedback_from, without_revision
+from rlhf_otel.web.requests import JSON, Refusal, Request, Response, parsed
 
-MOST_BYTES = 16_384
-MOST_COMMENT_BYTES = 4096
 MOST_AT_ONCE = 100
 _PATH = re.compile(r".*?/v1/feedback(?:/(?P<id>[^/]+))?/?")
-_TYPES = ("", "application/json", "text/plain")
-_TARGET = ("span_id", "trace_id", "response_id", "message", "session", "turn")
-_PLAIN = ("name", "label", "comment", "step", "range", "quote", "metadata")
-_TRUSTED = ("source", "annotator_kind")
-_OWN = ("token", "value", "scale", "kind", "signal", "correction", "rater", "id")
-_TEXTS = ("name", "label", "rater", "quote", "comment", "correction", "message", "session", "response_id")
-FIELDS = frozenset({*_OWN, *_TARGET, *_PLAIN, *_TRUSTED})
-_CORS = {
-    "access-control-allow-origin": "*",
-    "access-control-allow-methods": "POST, PUT, DELETE, GET, OPTIONS",
-    "access-control-allow-headers": "content-type, authorization, traceparent, tracestate, baggage",
-    "access-control-expose-headers": "retry-after",
-    "access-control-max-age": "86400",
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-}
-"""On every response. No cookie is ever read, so that any origin may send what its token proves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An HTTP request; `path` is decoded, and the names of `headers` are in lower case."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    client: str | None = None
-
-    @property
-    def bearer(self) -> str | None:
-        """What the `Authorization` header has behind `Bearer`."""
-        kind, _, secret = self.headers.get("authorization", "").partition(" ")
-        return secret.strip() if kind.lower() == "bearer" else None
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An HTTP response: JSON, or nothing."""
-
-    status: int
-    content: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def body(self) -> bytes:
-        """The content as it is sent."""
-        return b"" if self.content is None else json.dumps(self.content, separators=(",", ":")).encode()
-
-    @property
-    def sent(self) -> tuple[dict[str, str], bytes]:
-        """Headers and body as they are sent."""
-        body = self.body
-        kind = {} if self.content is None else {"content-type": "application/json"}
-        return {**_CORS, **kind, "content-length": str(len(body)), **self.headers}, body
-
-
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault
-    """A request that is not taken."""
-
-    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
-        super().__init__(message)
-        content = {"error": {"code": code, "message": message}}
-        self.response = Response(status, content, {name.replace("_", "-"): value for name, value in headers.items()})
-
 
 Take = Callable[[Sequence[Feedback]], Any]
 """Takes feedback that was let in; may return an awaitable where the server is asynchronous."""
@@ -155,138 +84,129 @@ class Door:
         allowed = ("POST",) if named is None else ("PUT", "DELETE")
         if request.method not in allowed:
             raise Refusal(405, "method", f"{' or '.join(allowed)} is expected here", allow=", ".join(allowed))
-        self._pass("address", request.client, self._per_address)
-        given = _parsed(request)
+        given = parsed(request)
+        if isinstance(given, list) and (request.method != "POST" or not 0 < len(given) <= MOST_AT_ONCE):
+            raise Refusal(400, "invalid", f"a batch is POSTed, and has 1 to {MOST_AT_ONCE} items")
+        items = _with_tokens(given if isinstance(given, list) else [given], request.bearer)
+        who = self._authorized(request, items)
+        if who is None:
+            self._pass("address", request.client, self._per_address)
         if isinstance(given, list):
-            return self._many(request, given)
-        feedback = self._one(request, given, named)
-        shown = feedback.retracts or (feedback.id if named is None else _without_revision(feedback.id))
+            return self._many(items, who)
+        feedback = self._one(request.method, items[0], who, named)
+        shown = feedback.retracts or (feedback.id if named is None else without_revision(feedback.id))
         return [feedback], Response(202, {"id": shown, "status": "accepted"})
 
-    def _many(self, request: Request, given: list[Any]) -> tuple[list[Feedback], Response]:
+    def _many(self, items: Sequence[Any], who: Proof | None) -> tuple[list[Feedback], Response]:
         """Each of several for itself: what is wrong with one does not keep out the others."""
-        if request.method != "POST" or not 0 < len(given) <= MOST_AT_ONCE:
-            raise Refusal(400, "invalid", f"a batch is POSTed, and has 1 to {MOST_AT_ONCE} items")
         taken: list[Feedback] = []
         results: list[Any] = []
-        for item in given:
+        for item in items:
             try:
-                taken.append(self._one(request, item, None))
+                taken.append(self._one("POST", item, who, None))
                 results.append({"id": taken[-1].id, "status": "accepted"})
             except Refusal as refusal:
                 results.append(refusal.response.content)
         return taken, Response(202, {"results": results})
 
-    def _one(self, request: Request, given: Any, named: str | None) -> Feedback:
+    def _one(self, method: str, given: Any, who: Proof | None, named: str | None) -> Feedback:
         if not isinstance(given, dict):
             raise Refusal(400, "invalid", "a JSON object is expected")
         if unknown := given.keys() - FIELDS:
             raise Refusal(400, "invalid", f"there is no field {sorted(unknown)[0][:40]!r}")
-        given = {name: value for name, value in given.items() if value is not None}
-        if wrong := [name for name in _TEXTS if not isinstance(given.get(name, ""), str)]:
+        if wrong := [name for name, value in given.items() if type(value) is not str and name in TEXTS]:
             raise Refusal(400, "invalid", f"{wrong[0]} is text")
-        given.setdefault("token", request.bearer if (request.bearer or "").startswith("rlt_") else None)
-        fields = self._proved(request, given)
-        self._pass("all", "all", self._per_minute)
         try:
-            return _made(request.method, given, fields, named)
+            proof = self._proved(given, who)
+            self._pass("all", "all", self._per_minute)
+            return feedback_from(method, given, proof, named)
         except NotPermitted as error:
             raise Refusal(403, "forbidden", str(error)) from None
         except FeedbackError as error:
             raise Refusal(400, "invalid", str(error)) from None
 
-    def _proved(self, request: Request, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The target, and by what right it is rated."""
-        if given["token"] is not None:
-            try:
-                claims = verify(given["token"], self._key)
-            except InvalidToken as error:
-                raise Refusal(401, error.reason, str(error), www_authenticate="Bearer") from None
-            _check_claims(claims, given)
-            self._pass("token", (claims.span_id, claims.rater, claims.names), self._per_token)
-            return {"target": claims.handle, "claims": claims, "rater": given.get("rater")}
-        who = self._authorize(request) if self._authorize is not None else None
-        if not who:
-            raise Refusal(401, "token", "a token is expected, in the body or as Bearer", www_authenticate="Bearer")
-        fields = {name: given[name] for name in (*_TARGET, *_TRUSTED) if name in given}
-        return {"target": None, "rater": who if isinstance(who, str) else given.get("rater"), **fields}
+    def _authorized(self, request: Request, items: Sequence[Any]) -> Proof | None:
+        """What the application permits whoever sends something without a token; None where nobody asks for that.
+
+        A page of another site can have a browser send its cookies along, by which the application may know who it is,
+        but then neither a header of its own nor a body that says that it is JSON.
+        """
+        bearer = request.bearer
+        if self._authorize is None or (all(map(_has_token, items)) and (bearer is None or is_token(bearer))):
+            return None
+        if request.method == "POST" and request.content_type != JSON and bearer is None:
+            return None
+        who = self._authorize(request)
+        return Proof(rater=who if isinstance(who, str) else None) if who else None
+
+    def _proved(self, given: Mapping[str, Any], who: Proof | None) -> Proof:
+        """By what right something is said."""
+        tokens = _tokens_in(given)
+        if not tokens:
+            if who is None:
+                raise Refusal(401, "token", "a token is expected, in the body or as Bearer", www_authenticate="Bearer")
+            return who
+        claims = tuple(map(self._claims, tokens))
+        if len(tokens) == 1:
+            _check_claims(claims[0], given)
+        elif wrong := [name for name in TRUSTED if name in given]:
+            raise Refusal(403, "forbidden", f"the tokens do not permit {wrong[0]}")
+        for one in claims:
+            self._pass("token", (one.span_id, one.rater, one.names), self._per_token)
+        return Proof(claims)
+
+    def _claims(self, token: Any) -> Claims:
+        try:
+            return verify(token, self._key)
+        except InvalidToken as error:
+            raise Refusal(401, error.reason, str(error), www_authenticate="Bearer") from None
 
     def _pass(self, what: str, who: Any, most: int) -> None:
         if most and who is not None and (wait := self._rates.wait((what, who), most)):
             raise Refusal(429, "too_many", f"too many writes; try again in {wait} s", retry_after=str(wait))
 
 
+def _with_tokens(items: Sequence[Any], bearer: str | None) -> list[Any]:
+    """What was given, without what is null, each with the token of the header where it has none of its own."""
+    found = [_without_null(item) if isinstance(item, dict) else item for item in items]
+    if bearer is not None and is_token(bearer):
+        found = [item if _has_token(item) else {**item, "token": bearer} for item in found]
+    return found
+
+
+def _without_null(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in item.items() if value is not None} if None in item.values() else item
+
+
+def _has_token(item: Any) -> bool:
+    """Whether something is proved by a token, if by anything."""
+    if not isinstance(item, dict) or "token" in item:
+        return True
+    ranking = item.get("ranking")
+    named = (item.get("chosen"), item.get("rejected"), *(ranking if isinstance(ranking, list) else ()))
+    return any(isinstance(each, str) and is_token(each) for each in named)
+
+
+def _tokens_in(given: Mapping[str, Any]) -> list[Any]:
+    """The token in what was given, or those of the answers that it compares; none where ids name its calls.
+
+    Raises:
+        FeedbackError: some of the answers have a token and others have none, or there is one beside them.
+    """
+    answers = answers_in(given)
+    if not answers:
+        return [given["token"]] if "token" in given else []
+    tokens = [answer for answer in answers if isinstance(answer, str) and is_token(answer)]
+    if "token" in given or 0 < len(tokens) < len(answers):
+        raise FeedbackError("answers are compared by a token for each of them, or by an id for each")
+    return tokens
+
+
 def _check_claims(claims: Claims, given: Mapping[str, Any]) -> None:
     """A token names its call, and speaks for an end user: a request cannot say otherwise."""
     named = {"span_id": claims.span_id, "trace_id": claims.trace_id}
-    if wrong := [name for name in (*_TARGET, *_TRUSTED) if name in given and given[name] != named.get(name)]:
+    if wrong := [name for name in (*TARGET, *TRUSTED) if name in given and given[name] != named.get(name)]:
         raise Refusal(403, "forbidden", f"the token does not permit {wrong[0]}")
-
-
-def _parsed(request: Request) -> Any:
-    """The body, one object or a list of them."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _TYPES:
-        raise Refusal(415, "type", "the Content-Type application/json or text/plain is expected")
-    if len(request.body) > MOST_BYTES:
-        raise too_large()
-    if not request.body and request.method == "DELETE":
-        return {}
-    try:
-        given = _JSON.decode(request.body.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise Refusal(400, "invalid", "the body is not JSON in UTF-8") from None
-    return given["feedback"] if isinstance(given, dict) and isinstance(given.get("feedback"), list) else given
-
-
-def too_large() -> Refusal:
-    """The answer to a body beyond the limit, which nobody has to read to its end."""
-    return Refusal(413, "too_large", f"a request has at most {MOST_BYTES} bytes")
-
-
-def _no_number(word: str) -> Any:
-    raise ValueError(word)
-
-
-_JSON = json.JSONDecoder(parse_constant=_no_number)
-
-
-def _made(method: str, given: Mapping[str, Any], fields: dict[str, Any], named: str | None) -> Feedback:
-    """The feedback that a checked request gives, changes or takes back."""
-    now = time.time_ns()
-    target, claims = fields.pop("target"), fields.get("claims")
-    own = _own_id(named if named is not None else given.get("id"), claims)
-    if method == "DELETE":
-        retraction = build.retracted(own, rater=fields["rater"], claims=claims and claims._replace(names=()))
-        ids = {"trace_id": claims.trace_id, "span_id": claims.span_id} if claims is not None else {}
-        return dataclasses.replace(retraction, id=f"{retraction.id}#{now}", time_ns=now, **ids)
-    comment = given.get("comment")
-    if isinstance(comment, str) and len(comment.encode("utf-8", "surrogatepass")) > MOST_COMMENT_BYTES:
-        raise FeedbackError(f"a comment has at most {MOST_COMMENT_BYTES} bytes")
-    plain = {name: given[name] for name in _PLAIN if name in given}
-    fields |= {**plain, "id": own if method == "POST" else f"{own}#{now}", "time_ns": now}
-    if "signal" in given:
-        return build.signalled(
-            target, given["signal"], value=given.get("value"), text=given.get("correction"), **fields
-        )
-    if "correction" in given and given.get("kind", "correction") == "correction" and "value" not in given:
-        return build.corrected(target, given["correction"], **fields)
-    if "correction" in given:
-        raise FeedbackError("a correction is sent for itself, or with the signal edit")
-    return build.recorded(target, given.get("value"), kind=given.get("kind"), scale=given.get("scale"), **fields)
-
-
-def _own_id(given: Any, claims: Claims | None) -> str:
-    """The id of a feedback: behind what the token proves, so that nobody writes over the feedback of others."""
-    if given is not None and not (isinstance(given, str) and 0 < len(given) <= 200):
-        raise FeedbackError("an id is text of 1 to 200 characters")
-    if claims is None:
-        return given or str(uuid.uuid4())
-    space = f"{claims.span_id}:{claims.rater or 'any'}:"
-    return given if given and given.startswith(space) else space + (given or str(uuid.uuid4()))
-
-
-def _without_revision(feedback_id: str) -> str:
-    return re.sub(r"#\d{18,20}$", "", feedback_id)
 
 
 def _send(feedback: Sequence[Feedback]) -> None:

@@ -29,11 +29,18 @@ def _properties() -> dict[str, Any]:
         "value": {"description": "true or false for a thumb, a number for a score or rating, a word for a category."},
         "scale": _field("Lowest and highest value of a rating.", type="array", items={"type": "number"}, minItems=2,
                         maxItems=2),
-        "kind": _field("Told by the value where not given.", type="string", enum=[*_KINDS, "correction"]),
+        "kind": _field("Told by the value where not given.", type="string", enum=[*_KINDS, "correction", "preference",
+                       "ranking"]),
         "name": _field("What was rated: user_feedback by default, or an aspect such as accuracy."),
         "label": _field("A word for the value."),
         "comment": _field("Free text, at most 4096 bytes.", type="string", maxLength=4096),
         "correction": _field("The answer that should have been given; with the signal `edit` the edited text."),
+        "chosen": _field("The better of two answers: its token, else its span id or `traceparent`."),
+        "rejected": _field("The other one, in the same way."),
+        "margin": _field("How much better.", type="number"),
+        "position": _field("Which of the two was shown first.", type="string", enum=["chosen", "rejected"]),
+        "ranking": _field("An order of answers, the best first: the token of each, else the span id or `traceparent` of"
+                          " each.", type="array", items=_TEXT, minItems=2),
         "signal": _field("What the person did with the answer.", type="string", enum=list(SIGNALS)),
         "step": _field("Index of the step that is meant.", type="integer", minimum=0),
         "range": _field("First character of the part that is meant, and the one after the last.", type="array",
@@ -61,7 +68,7 @@ def document() -> dict[str, Any]:
             "/v1/feedback/{id}": {
                 "parameters": [named],
                 "put": _operation("Change a feedback: what it says now counts, what it said before is history.", one),
-                "delete": _operation("Take a feedback back.", {"type": "object", "properties": {"token": _TEXT}}),
+                "delete": _operation("Take a feedback back: the tokens are all that is needed.", one),
             },
         },
         "components": {

@@ -253,7 +253,7 @@ def test_text_is_kept_as_it_is(post, call, given):
 
 def test_it_describes_itself(server, client):
     """Each field that is taken is in the OpenAPI document, and no other; so are the operations."""
-    from rlhf_otel.web.door import FIELDS
+    from rlhf_otel.web.made import FIELDS
 
     status, _, document = client(server, "GET", "/v1/feedback/openapi.json")
     assert (status, document["openapi"]) == (200, "3.1.0")

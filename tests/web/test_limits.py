@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rlhf_otel.web import FeedbackApp, FeedbackWSGI
-from rlhf_otel.web.door import Door, Request
+from rlhf_otel.web.door import Door
 from rlhf_otel.web.limits import REMEMBERED, Rates
+from rlhf_otel.web.requests import Request
 
 from .conftest import serving
 
