@@ -158,6 +158,10 @@ SETTINGS: tuple[Setting, ...] = (
             "How much `rlhf-otel serve` may keep in the store as it came, to take it apart when the rush is over."),
     Setting("server_patience", "RLHF_OTEL_SERVER_PATIENCE", 10.0, read.positive, "seconds",
             "How long a client may take to send the head of a request, or to begin with its body."),
+    Setting("server_feedback_per_token", "RLHF_OTEL_SERVER_FEEDBACK_PER_TOKEN", 20, read.amount, "a count, 0 for any",
+            "How often a minute `rlhf-otel serve` takes feedback with one token of a call."),
+    Setting("server_feedback_per_address", "RLHF_OTEL_SERVER_FEEDBACK_PER_ADDRESS", 60, read.amount,
+            "a count, 0 for any", "The same from one address, by whatever tokens; not asked of who may rate anything."),
 )  # fmt: skip
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 

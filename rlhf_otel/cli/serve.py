@@ -77,15 +77,19 @@ def _options(config: Config, host: str, *, port: int, grpc_port: int, no_grpc: b
         inbox_bytes=config.server_inbox_bytes,
         patience_s=config.server_patience,
         redactor=redactor_for(config),
+        feedback_per_token=config.server_feedback_per_token,
+        feedback_per_address=config.server_feedback_per_address,
         retention=Retention(config.retention_age, config.retention_bytes),
     )
 
 
 def _serve(config: Config, options: Options, as_json: bool) -> None:
+    from rlhf_otel import hooks
     from rlhf_otel.server.run import TakenError, serve
     from rlhf_otel.store import Store, StoreError
 
     logging.basicConfig(level=(config.log_level or "warning").upper(), format="rlhf-otel serve: %(message)s")
+    hooks.settings = config  # the key of the tokens lies beside the store that is served
     try:
         serve(Store.open(store_path(config)), options, lambda place: _say(place, bool(options.token), as_json))
     except (StoreError, TakenError) as error:

@@ -1,4 +1,4 @@
-"""The ASGI application: the three paths of OTLP, the health of the server, and whatever routes are given beside."""
+"""The ASGI application: OTLP, feedback, the health of the server, and whatever routes are given beside."""
 
 from __future__ import annotations
 
@@ -20,22 +20,29 @@ from rlhf_otel.server.signals import SIGNALS
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from rlhf_otel.web import FeedbackApp
+    from rlhf_otel.web.app import ASGI
+
 HEALTH = "/healthz"
 
 
 class Application:
     """Everything that the server answers over HTTP.
 
-    OTLP goes past the router: for small requests that is a good part of the work.
+    OTLP and feedback go past the router: for small requests that is a good part of the work.
 
     Args:
         receiver: takes OTLP.
-        guard: who is let through; the health is told to everybody.
+        guard: who is let through; the health is told to everybody, and feedback proves itself.
+        feedback: takes feedback.
         routes: further routes, such as pages.
     """
 
-    def __init__(self, receiver: Receiver, guard: Guard, routes: Sequence[BaseRoute] = ()) -> None:
+    def __init__(
+        self, receiver: Receiver, guard: Guard, feedback: FeedbackApp, routes: Sequence[BaseRoute] = ()
+    ) -> None:
         self._guard = guard
+        self._feedback = feedback
         self._otlp = {signal.path: OtlpHttp(signal, receiver) for signal in SIGNALS}
         handlers: Any = {HTTPException: _not_here}
         health = Route(HEALTH, _health_of(receiver))
@@ -47,15 +54,17 @@ class Application:
             return
         path = scope["path"]
         scope[PRINCIPAL] = None
+        answer: ASGI = self._feedback if self._feedback.is_for(path) else self._otlp.get(path, self._rest)
         if path != HEALTH:
             headers: dict[bytes, bytes] = dict(scope["headers"])
             authorization, host = headers.get(b"authorization", b""), headers.get(b"host", b"")
             try:
                 scope[PRINCIPAL] = self._guard.check(authorization.decode("latin-1"), host.decode("latin-1"))
             except Refusal as refusal:
-                await send_refusal(send, refusal, headers)
-                return
-        await self._otlp.get(path, self._rest)(scope, receive, send)
+                if answer is not self._feedback:
+                    await send_refusal(send, refusal, headers)
+                    return
+        await answer(scope, receive, send)
 
 
 def _health_of(receiver: Receiver) -> Any:

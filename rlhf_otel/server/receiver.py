@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
 
 from rlhf_otel.server.answers import LATER, Refusal, Taken
 from rlhf_otel.server.cleaning import Clean
 from rlhf_otel.server.requests import Body, Request, read
 from rlhf_otel.server.room import Lease, Room
 from rlhf_otel.server.signals import Signal
-from rlhf_otel.server.writer import Writer
+from rlhf_otel.server.writer import Done, Writer
+
+if TYPE_CHECKING:
+    from rlhf_otel.records import Feedback
 
 READERS = 2
+FEEDBACK_BYTES = 4_096
+"""About what a feedback takes while it waits."""
 SMALL = 65_536
 """A body of so few bytes is read where it is: to hand it to another thread would take longer."""
 
@@ -65,8 +72,18 @@ class Receiver:
             loop = asyncio.get_running_loop()
             request = await loop.run_in_executor(self._readers, self._read, signal, body, lease)
         if request.kept:
-            await self._written(request)
+            await self._written(partial(self.writer.put, request.signal, request.raw))
         return Taken(request.rejected, request.message)
+
+    async def take_feedback(self, feedback: Sequence[Feedback]) -> None:
+        """Stores feedback; it is on the disk when this returns.
+
+        Raises:
+            Refusal: it is not, and nothing of it.
+        """
+        with self.admitted() as lease:
+            lease.claim(FEEDBACK_BYTES * len(feedback))
+            await self._written(partial(self.writer.put_feedback, feedback))
 
     async def stop(self, timeout_s: float) -> None:
         """Takes nothing more, and waits until what is under way has been answered."""
@@ -84,7 +101,7 @@ class Receiver:
     def _read(self, signal: Signal, body: Body, lease: Lease) -> Request:
         return read(signal, body, self.max_bytes, lease.claim, self._clean)
 
-    async def _written(self, request: Request) -> None:
+    async def _written(self, put: Callable[[Done], None]) -> None:
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Refusal | None] = loop.create_future()
 
@@ -96,6 +113,6 @@ class Receiver:
             with suppress(RuntimeError):  # the loop may be closed where a stop was too slow
                 loop.call_soon_threadsafe(tell, refusal)
 
-        self.writer.put(request.signal, request.raw, done)
+        put(done)
         if (refusal := await outcome) is not None:
             raise refusal

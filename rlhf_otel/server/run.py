@@ -16,6 +16,7 @@ import uvicorn
 from rlhf_otel.server.app import Application
 from rlhf_otel.server.cleaning import cleaner, nothing_to_clean
 from rlhf_otel.server.connection import Connection
+from rlhf_otel.server.feedback import feedback_app
 from rlhf_otel.server.guard import Guard
 from rlhf_otel.server.receiver import Receiver
 from rlhf_otel.server.room import Room
@@ -67,7 +68,9 @@ class Options:
         waiting_bytes: how much may be under way at once.
         inbox_bytes: how much may be in the store without having been taken apart.
         patience_s: how long a client may take to send a head, or to begin with a body.
-        redactor: takes secrets out of what other emitters send; None for nothing.
+        redactor: takes secrets out of what other emitters and people send; None for nothing.
+        feedback_per_token: writes of feedback a minute with one token; 0 for any number.
+        feedback_per_address: the same from one address.
         retention: what the store may keep.
         routes: what is served beside OTLP.
     """
@@ -82,6 +85,8 @@ class Options:
     inbox_bytes: int
     patience_s: float
     redactor: Redactor | None
+    feedback_per_token: int
+    feedback_per_address: int
     retention: Retention
     routes: Sequence[BaseRoute] = ()
 
@@ -112,7 +117,9 @@ async def _serve(receiver: Receiver, options: Options, ready: Callable[[Place], 
     guard = Guard(options.token, [options.host, *options.hosts])
     listening = _listen(options.host, options.port)
     calls, grpc_url = await _grpc(receiver, guard, options)
-    web = _Web(_configured(Application(receiver, guard, options.routes), options.patience_s))
+    limits = {"per_token": options.feedback_per_token, "per_address": options.feedback_per_address}
+    feedback = feedback_app(receiver, options.redactor, **limits)
+    web = _Web(_configured(Application(receiver, guard, feedback, options.routes), options.patience_s))
     serving = asyncio.create_task(web.serve(sockets=[listening]))
     with _told_to_stop() as stop:
         await web.listening.wait()

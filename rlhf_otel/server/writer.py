@@ -10,14 +10,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rlhf_otel.server.answers import LATER, OUR_FAULT, Refusal, our_fault
 from rlhf_otel.store import Store, StoreError
+from rlhf_otel.store.adding import Decoded
 from rlhf_otel.store.inbox import Inbox, SignalName, decoded_bytes
+
+if TYPE_CHECKING:
+    from rlhf_otel.records import Feedback
 
 Done = Callable[["Refusal | None"], None]
 """Told once what has become of a request: None where it is on the disk."""
@@ -34,11 +39,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request that waits to be written."""
+    """A request that waits to be written: serialised OTLP, or feedback."""
 
-    signal: SignalName
-    raw: bytes
     done: Done
+    signal: SignalName = "logs"
+    raw: bytes = b""
+    feedback: Sequence[Feedback] = ()
+
+    def decoded(self) -> Decoded:
+        """What it holds."""
+        return decoded_bytes(self.signal, self.raw) if self.raw else Decoded(feedback=list(self.feedback))
 
 
 class Writer:
@@ -76,8 +86,15 @@ class Writer:
 
     def put(self, signal: SignalName, raw: bytes, done: Done) -> None:
         """Has a serialised request written with the next group; `done` is called on the writer's thread."""
+        self._put(Waiting(done, signal, raw))
+
+    def put_feedback(self, feedback: Sequence[Feedback], done: Done) -> None:
+        """The same for feedback."""
+        self._put(Waiting(done, feedback=feedback))
+
+    def _put(self, waiting: Waiting) -> None:
         with self._changed:
-            self._waiting.append(Waiting(signal, raw, done))
+            self._waiting.append(waiting)
             self._changed.notify()
 
     def close(self) -> None:
@@ -136,13 +153,14 @@ class Writer:
 
     def _commit(self, group: list[Waiting]) -> Refusal | None:
         size = sum(len(each.raw) for each in group)
+        large = [each for each in group if each.raw] if size > AT_ONCE_BYTES else []
         try:
             self._follow_file()
-            if size <= AT_ONCE_BYTES:
-                self._store.add_decoded(*(decoded_bytes(each.signal, each.raw) for each in group))
-            else:
-                Inbox(self._store).put((each.signal, each.raw) for each in group)
+            if large:
+                Inbox(self._store).put((each.signal, each.raw) for each in large)
                 self.backlog += size
+            if len(large) < len(group):
+                self._store.add_decoded(*(each.decoded() for each in group if not (large and each.raw)))
         except StoreError as error:
             return self._refusal(error)
         except Exception as error:  # noqa: BLE001 - a record that no store can take must not end the writer

@@ -27,11 +27,15 @@ class FeedbackApp:
         self.app = app
         self.door = Door(**options)
 
+    def is_for(self, path: str) -> bool:
+        """Whether a path is one of its own."""
+        return self.door.is_for(path)
+
     async def __call__(
         self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
         """Answers a request."""
-        is_ours = scope["type"] == "http" and self.door.is_for(scope["path"])
+        is_ours = scope["type"] == "http" and self.is_for(scope["path"])
         if self.app is not None and not is_ours:
             await self.app(scope, receive, send)
         elif scope["type"] == "lifespan":

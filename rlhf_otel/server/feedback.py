@@ -1,0 +1,45 @@
+"""Feedback over HTTP: what the door of `rlhf_otel.web` lets in goes to the writer, as OTLP does.
+
+A page comes from anywhere, by any name of this server and without the server's token. What it sends is proved by the
+signed token of each call that it is about, and by nothing that a browser adds of its own accord; so there is nothing
+that a page of somebody else could make use of. Who names calls by their ids must be somebody who may rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rlhf_otel.server.access import PRINCIPAL, Principal, may
+from rlhf_otel.web import FeedbackApp, Request
+
+if TYPE_CHECKING:
+    from rlhf_otel.records import Feedback
+    from rlhf_otel.redact import Redactor
+    from rlhf_otel.server.receiver import Receiver
+
+
+def feedback_app(receiver: Receiver, redactor: Redactor | None, *, per_token: int, per_address: int) -> FeedbackApp:
+    """The endpoint.
+
+    Args:
+        receiver: has it written.
+        redactor: takes secrets out of what people wrote; None for nothing.
+        per_token: writes a minute with one token; 0 for any number.
+        per_address: the same from one address.
+    """
+
+    async def take(feedback: Sequence[Feedback]) -> None:
+        if redactor is not None:
+            feedback = [redactor.redact_feedback(each) for each in feedback]
+        await receiver.take_feedback(feedback)
+
+    return FeedbackApp(take=take, authorize=_rater, per_token=per_token, per_address=per_address)
+
+
+def _rater(request: Request) -> str | bool:
+    """Who rates without a token of the call: an annotator as themselves, an application as whom it names."""
+    principal: Principal | None = request.scope.get(PRINCIPAL)
+    if principal is None or not may(principal, "rate"):
+        return False
+    return principal.name if principal.role == "annotator" else True
