@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rlhf_otel.cli.common import Problem, examples, json_option, print_json, printable, reading, store_option
+from rlhf_otel.cli.common import (
+    Problem,
+    examples,
+    json_option,
+    print_json,
+    printable,
+    reading,
+    store_option,
+    store_path,
+)
 from rlhf_otel.cli.export import as_report, make, print_findings, print_outcome, progress_bar
 from rlhf_otel.cli.recipe_options import recipe_of, recipe_options
+from rlhf_otel.config import load
 
 if TYPE_CHECKING:
     from rlhf_otel.datasets.catalog import Known, Lookup, Staleness
@@ -46,11 +57,11 @@ def list_(folder: Path, mark: bool, as_json: bool, store: str | None) -> None:
     from rlhf_otel.datasets import catalog
 
     found = list(catalog.below(folder))
-    with reading(store) as opened:
-        stale = [catalog.staleness(each, lookup(opened)) for each in found]
+    with _store_to_compare_with(store, needed=mark) as opened:
+        stale = [_staleness(each, opened) for each in found]
     if mark:
         for dataset, state in zip(found, stale, strict=True):
-            catalog.mark(dataset, state)
+            catalog.mark(dataset, state or catalog.Staleness())
     if as_json:
         print_json([_as_json(*each) for each in zip(found, stale, strict=True)])
         return
@@ -73,11 +84,11 @@ def list_(folder: Path, mark: bool, as_json: bool, store: str | None) -> None:
 @store_option
 def show(folder: Path, as_json: bool, store: str | None) -> None:
     """Show what is in the dataset in FOLDER: its card, and whether it is stale."""
-    from rlhf_otel.datasets import catalog, writing
+    from rlhf_otel.datasets import writing
 
     dataset = _known(folder)
-    with reading(store) as opened:
-        state = catalog.staleness(dataset, lookup(opened))
+    with _store_to_compare_with(store) as opened:
+        state = _staleness(dataset, opened)
     if as_json:
         print_json({**_as_json(dataset, state), "manifest": dict(dataset.manifest)})
         return
@@ -146,6 +157,22 @@ def audit(path: Path | None, as_json: bool, store: str | None, **options: Any) -
         raise Problem("a gate fails")
 
 
+@contextlib.contextmanager
+def _store_to_compare_with(store: str | None, *, needed: bool = False) -> Iterator[Store | None]:
+    """The store, where there is one: a dataset that somebody was given can be looked at without."""
+    if store is None and not needed and not Path(store_path(load())).exists():
+        yield None
+        return
+    with reading(store) as opened:
+        yield opened
+
+
+def _staleness(dataset: Known, store: Store | None) -> Staleness | None:
+    from rlhf_otel.datasets import catalog
+
+    return None if store is None else catalog.staleness(dataset, lookup(store))
+
+
 def lookup(store: Store) -> Lookup:
     """Asks `store` for the feedback that counts on answers."""
 
@@ -168,15 +195,16 @@ def _known(folder: Path) -> Known:
         raise Problem(str(error)) from None
 
 
-def _as_json(dataset: Known, state: Staleness) -> dict[str, Any]:
+def _as_json(dataset: Known, state: Staleness | None) -> dict[str, Any]:
+    """All about staleness is null where there is no store to compare with."""
     return {
         "path": str(dataset.path),
         "format": dataset.manifest["format"],
         "rows": dict(dataset.manifest.get("rows", {})),
-        "stale": state.is_stale,
-        "erased": state.erased,
-        "superseded": state.superseded,
-        "stale_rows": list(state.rows),
+        "stale": state and state.is_stale,
+        "erased": state and state.erased,
+        "superseded": state and state.superseded,
+        "stale_rows": state and list(state.rows),
     }
 
 
@@ -184,7 +212,9 @@ def _rows(count: str) -> str:
     return "row " if count == "1" else "rows"
 
 
-def _state(state: Staleness) -> str:
+def _state(state: Staleness | None) -> str:
+    if state is None:
+        return "no store here to compare it with"
     if not state.is_stale:
         return "up to date with the store"
     parts = [f"{state.erased:,} rows rest on calls that are gone"] if state.erased else []

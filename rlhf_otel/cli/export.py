@@ -38,7 +38,7 @@ def command(out: Path | None, replace: bool, dry_run: bool, as_json: bool, store
     """Make a dataset of recorded calls and what people thought of them.
 
     Explicit feedback by people on calls with consent to training, unless you ask for more. Nothing is half written: the
-    folder appears when all is well. Exit code 1 where a gate stops the export.
+    folder appears when all is well. Exit code 1 where a gate stops the export or there is no row.
     """
     if out is None and not dry_run:
         raise click.UsageError("name the folder to make with --out DIR, or try it with --dry-run")
@@ -50,6 +50,8 @@ def command(out: Path | None, replace: bool, dry_run: bool, as_json: bool, store
         print_outcome(outcome)
     if stopped:
         raise Problem(_how_to_go_on(outcome))
+    if not sum(outcome.rows.values()):
+        raise Problem(_nothing_to_write(outcome))
 
 
 def make(recipe: Recipe, store: str | None, out: Path | None, *, replace: bool = False) -> tuple[Outcome, bool]:
@@ -58,7 +60,7 @@ def make(recipe: Recipe, store: str | None, out: Path | None, *, replace: bool =
     Raises:
         Problem: it cannot be made.
     """
-    from rlhf_otel.datasets import GateError, RecipeError, WriteError, make_dataset
+    from rlhf_otel.datasets import EmptyError, GateError, RecipeError, WriteError, make_dataset
 
     with reading(store) as opened, progress_bar() as progress:
         total = opened.counts()["interactions"]
@@ -66,11 +68,14 @@ def make(recipe: Recipe, store: str | None, out: Path | None, *, replace: bool =
         try:
             counted = _Counted(read(opened, recipe))
             outcome = make_dataset(
-                counted, recipe, out, replace=replace, unread=lambda: max(0, unread - counted.count),
+                counted, recipe, out, replace=replace, keep_empty=replace,
+                unread=lambda: max(0, unread - counted.count),
                 total=total if recipe.needs_unrated else None, progress=progress,
             )  # fmt: skip
         except GateError as error:
             return error.outcome, True
+        except EmptyError as error:
+            return error.outcome, False
         except (WriteError, RecipeError) as error:
             raise Problem(str(error)) from None
     return outcome, False
@@ -130,8 +135,9 @@ def print_outcome(outcome: Outcome) -> None:
     for line in _stages(outcome):
         out.print(Text(line), soft_wrap=True)
     out.print()
-    print_findings(outcome.findings, outcome.recipe.override)
-    out.print()
+    if sum(outcome.rows.values()):
+        print_findings(outcome.findings, outcome.recipe.override)
+        out.print()
     sizes = ", ".join(f"{count:,} {split}" for split, count in outcome.rows.items())
     where = "written nowhere" if outcome.path is None else f"in {outcome.path}"
     out.print(Text(f"{outcome.recipe.format} rows: {sizes}, {where}", "bold"), soft_wrap=True)
@@ -189,6 +195,13 @@ def _other_feedback(recipe: Recipe, dropped: Collection[str]) -> Iterator[str]:
     elif unused:
         takes = [name for name in FORMATS if not set(unused).isdisjoint(Recipe(format=name).uses)]
         yield f"there is only feedback of which {recipe.format} makes no rows; --format {', '.join(takes)} would"
+
+
+def _nothing_to_write(outcome: Outcome) -> str:
+    from rlhf_otel.datasets.making import why_empty
+
+    where = "nothing was written" if outcome.path is None else f"{outcome.path} is empty now"
+    return f"no {outcome.recipe.format} rows, so {where}: {why_empty(outcome)}"
 
 
 def _how_to_go_on(outcome: Outcome) -> str:

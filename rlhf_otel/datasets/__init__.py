@@ -7,8 +7,8 @@ start, each with the feedback that counts on it.
 from __future__ import annotations
 
 from rlhf_otel.datasets.gates.finding import Finding
-from rlhf_otel.datasets.making import GateError, Outcome, make_dataset
+from rlhf_otel.datasets.making import EmptyError, GateError, Outcome, make_dataset
 from rlhf_otel.datasets.recipe import Recipe, RecipeError
 from rlhf_otel.datasets.writing import WriteError
 
-__all__ = ["Finding", "GateError", "Outcome", "Recipe", "RecipeError", "WriteError", "make_dataset"]
+__all__ = ["EmptyError", "Finding", "GateError", "Outcome", "Recipe", "RecipeError", "WriteError", "make_dataset"]

@@ -66,8 +66,7 @@ def _body(outcome: Outcome) -> Iterator[str]:
     yield f"- Made by rlhf-otel {__version__} with: {_choices(recipe)}"
     yield f"- Consent: {_consent(recipe)}"
     yield f"- Sources of feedback: {_sources(recipe)}"
-    if not recipe.is_plain:
-        yield "- What each row rests on (span ids, feedback ids, rule) is in `lineage.jsonl`, line by line"
+    yield "- What each row rests on (span ids, feedback ids, rule) is in `lineage.jsonl`, line by line"
     if outcome.rules:
         yield from ("", "## How the rows were made", "", "| rule | rows | meaning |", "|---|---|---|")
         yield from (f"| {rule} | {count:,} | {_RULES.get(rule, '')} |" for rule, count in outcome.rules.items())

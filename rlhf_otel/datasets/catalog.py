@@ -42,7 +42,7 @@ class Known:
         return sum(self.manifest.get("rows", {}).values())
 
     def lineage(self) -> Iterator[Mapping[str, Any]]:
-        """What its rows rest on; nothing where it has calls as they are."""
+        """What its rows rest on."""
         path = self.path / LINEAGE
         if path.exists():
             with path.open(encoding="utf-8") as lines:

@@ -67,6 +67,28 @@ class GateError(Exception):
         super().__init__("; ".join(f"{each.gate}: {each.says}" for each in outcome.failures))
 
 
+class EmptyError(Exception):
+    """No row came of it, and nothing was written. `outcome` has what became of the calls."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__(f"no {outcome.recipe.format} rows: {why_empty(outcome)}")
+
+
+def why_empty(outcome: Outcome) -> str:
+    """At which stage nothing was left, and why."""
+    reached = [stage for stage in outcome.funnel if stage["in"]]
+    if not reached:
+        return "the store has no calls that match"
+    for stage in reached:
+        if not stage["out"]:
+            reasons = "; ".join(f"{count:,} {reason}" for reason, count in stage["dropped"].items())
+            return f"of {stage['in']:,} {stage['stage']} none is left: {reasons}"
+    if outcome.recipe.is_paired:
+        return "no two answers to the same prompt were compared, or both rated"
+    return "nothing that was said makes one"
+
+
 def quiet(_what: str, _done: int, _of: int | None) -> None:
     """Tells nobody how far it has come."""
 
@@ -77,6 +99,7 @@ def make_dataset(
     out: Path | None = None,
     *,
     replace: bool = False,
+    keep_empty: bool = True,
     unread: Callable[[], int] = int,
     total: int | None = None,
     progress: Progress = quiet,
@@ -88,6 +111,7 @@ def make_dataset(
         recipe: what is asked for.
         out: the folder to make; nothing is written where it is None.
         replace: whether a dataset that is there already makes way.
+        keep_empty: whether a dataset without a row is written, too.
         unread: asked at the end how many calls without feedback were left out of `records`, for the summary.
         total: how many records there are, for the progress.
         progress: is told how far it has come.
@@ -97,15 +121,17 @@ def make_dataset(
 
     Raises:
         GateError: a gate stopped it; nothing was written.
+        EmptyError: there is no row, and `keep_empty` is false; nothing was written.
         writing.WriteError: the folder is taken or cannot be written; nothing was written.
     """
     if out is not None:
         writing.check_place(out, replace=replace)
     counted = _counted(records, progress, total)
     if out is None:
-        return _made(counted, recipe, None, unread=unread, progress=progress)
+        return _filled(_made(counted, recipe, None, unread=unread, progress=progress), keep_empty)
     with writing.folder(out, replace=replace) as place:
-        return writing.finish(place, _made(counted, recipe, place, unread=unread, progress=progress), out)
+        made = _made(counted, recipe, place, unread=unread, progress=progress)
+        return writing.finish(place, _filled(made, keep_empty), out)
 
 
 def _counted(records: Iterable[Rated], progress: Progress, total: int | None) -> Iterator[Rated]:
@@ -114,6 +140,12 @@ def _counted(records: Iterable[Rated], progress: Progress, total: int | None) ->
         yield record
         if count % EVERY == 0:
             progress("reading calls", count, total)
+
+
+def _filled(outcome: Outcome, keep_empty: bool) -> Outcome:
+    if not keep_empty and not sum(outcome.rows.values()):
+        raise EmptyError(outcome)
+    return outcome
 
 
 def _checked(outcome: Outcome) -> Outcome:

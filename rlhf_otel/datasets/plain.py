@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from rlhf_otel import codec, views
 from rlhf_otel.datasets import selection
@@ -18,8 +18,11 @@ from rlhf_otel.datasets.gates.finding import Finder, Sample
 from rlhf_otel.datasets.gather import CALLS, Rated
 from rlhf_otel.datasets.lines import json_line
 from rlhf_otel.datasets.recipe import Recipe, RecipeError
+from rlhf_otel.datasets.writing import LINEAGE
 
 Row = Mapping[str, Any]
+Line = tuple[Row, str]
+"""A row, and the row as JSON."""
 PIECE: Final = 1000
 """Rows that are written at once, where a format has them in groups."""
 _TEXTS: Final = (
@@ -40,7 +43,7 @@ _HF_NAMES: Final = {"double": "float64"}
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-def rows(records: Iterable[Rated], recipe: Recipe, funnel: Funnel, gates: Sequence[Finder]) -> Iterator[Row]:
+def rows(records: Iterable[Rated], recipe: Recipe, funnel: Funnel, gates: Sequence[Finder]) -> Iterator[Line]:
     """The calls that the recipe asks for, each seen by the gates."""
     number = 0
     for interaction, feedback in records:
@@ -58,41 +61,57 @@ def rows(records: Iterable[Rated], recipe: Recipe, funnel: Funnel, gates: Sequen
             funnel.dropped(CALLS, f"{found}: left out as asked")
             continue
         funnel.passed(CALLS)
-        yield row
+        yield row, json_line(row)
 
 
-def write(rows: Iterable[Row], recipe: Recipe, place: Path | None) -> int:
-    """Writes rows in the recipe's format, or counts them where there is no place to write them to.
+def write(lines: Iterable[Line], recipe: Recipe, place: Path | None) -> int:
+    """Writes rows in the recipe's format with their lineage, or counts them where there is no place to write them to.
 
     Raises:
         RecipeError: the format needs a package that is not installed.
     """
     if place is None:
-        return sum(1 for _ in rows)
-    writers: Mapping[str, Callable[[Iterator[Row], Path], int]] = {
+        return sum(1 for _ in lines)
+    writers: Mapping[str, Callable[[Iterator[Line], Path], int]] = {
         "jsonl": _write_jsonl,
         "csv": _write_csv,
         "parquet": _write_parquet,
         "hf": _write_hf,
     }
-    return writers[recipe.format](iter(rows), place)
+    with (place / LINEAGE).open("w", encoding="utf-8", newline="\n") as lineage:
+        return writers[recipe.format](_told(lines, lineage), place)
 
 
-def _write_jsonl(rows: Iterator[Row], place: Path) -> int:
+def _told(lines: Iterable[Line], lineage: TextIO) -> Iterator[Line]:
+    """`lines`, of each of which `lineage` is told which call and which feedback it is."""
+    for number, (row, line) in enumerate(lines):
+        told = {
+            "split": "train",
+            "row": number,
+            "sha256": sha256(line.encode()).hexdigest(),
+            "rule": "call",
+            "spans": [row["span_id"]],
+            "feedback": sorted(each["id"] for each in row["feedback"]),
+        }
+        lineage.write(f"{json_line(told)}\n")
+        yield row, line
+
+
+def _write_jsonl(lines: Iterator[Line], place: Path) -> int:
     count = 0
     with (place / "train.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-        for row in rows:
-            file.write(f"{json_line(row)}\n")
+        for _, line in lines:
+            file.write(f"{line}\n")
             count += 1
     return count
 
 
-def _write_csv(rows: Iterator[Row], place: Path) -> int:
+def _write_csv(lines: Iterator[Line], place: Path) -> int:
     count = 0
     with (place / "train.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        for row in rows:
+        for row, _ in lines:
             table.writerow([_cell(value) for value in _flat(row).values()])
             count += 1
     return count
@@ -103,23 +122,23 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _write_parquet(rows: Iterator[Row], place: Path) -> int:
+def _write_parquet(lines: Iterator[Line], place: Path) -> int:
     arrow, parquet = _needed("pyarrow", "parquet"), _needed("pyarrow.parquet", "parquet")
     schema, count = _schema(arrow), 0
     with parquet.ParquetWriter(place / "train.parquet", schema) as writer:
-        for piece in _pieces(rows):
+        for piece in _pieces(lines):
             writer.write_table(arrow.Table.from_pylist(piece, schema=schema))
             count += len(piece)
     return count
 
 
-def _write_hf(rows: Iterator[Row], place: Path) -> int:
+def _write_hf(lines: Iterator[Line], place: Path) -> int:
     """The files that `datasets.load_from_disk` reads, without that library: it would copy all rows to a cache first."""
     arrow = _needed("pyarrow", "parquet")
     schema, count = _schema(arrow), 0
     name = "data-00000-of-00001.arrow"
     with arrow.OSFile(str(place / name), "wb") as file, arrow.ipc.new_stream(file, schema) as writer:
-        for piece in _pieces(rows):
+        for piece in _pieces(lines):
             writer.write_table(arrow.Table.from_pylist(piece, schema=schema))
             count += len(piece)
     features = {
@@ -158,8 +177,8 @@ def _schema(arrow: Any) -> Any:
     return arrow.schema([(name, kinds[name]) for name in COLUMNS])
 
 
-def _pieces(rows: Iterator[Row]) -> Iterator[list[dict[str, Any]]]:
-    while piece := [_flat(row) for row in islice(rows, PIECE)]:
+def _pieces(lines: Iterator[Line]) -> Iterator[list[dict[str, Any]]]:
+    while piece := [_flat(row) for row, _ in islice(lines, PIECE)]:
         yield piece
 
 

@@ -39,11 +39,39 @@ def test_a_dataset_and_its_summary(run, pairs):
 
 
 def test_what_is_held_back_for_consent_is_said(run, pairs):
-    """Without a word on consent there are no rows, and the command says why and what to do."""
+    """Without a word on consent there are no rows and no folder, and the command says why and what to do."""
     ended = run("export", "--out", "out", "--store", pairs)
-    assert ended.exit_code == 0
+    assert (ended.exit_code, Path("out").exists()) == (1, False)
     assert "2 calls were held back because nothing is known of consent" in ended.stderr
-    assert Path("out/train.jsonl").read_text(encoding="utf-8") == ""
+    assert ended.stderr.splitlines()[-1] == (
+        "Error: no dpo rows, so nothing was written: of 2 calls none is left: 2 no consent is known"
+    )
+
+
+def test_a_dataset_that_is_made_anew_may_be_empty(run, pairs):
+    """Who may no longer be trained on must not stay in what was made before: it is empty then, and that is said."""
+    assert run("export", "--out", "out", "--store", pairs, "--unset-consent", "train").exit_code == 0
+    ended = run("export", "--out", "out", "--store", pairs, "--replace")
+    assert (ended.exit_code, Path("out/train.jsonl").read_text(encoding="utf-8")) == (1, "")
+    assert "no dpo rows, so out is empty now" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("feedback", "words", "said"),
+    [
+        ({"value": True}, (), "no two answers to the same prompt were compared, or both rated"),
+        ({"value": True}, ("--model", "other"), "the store has no calls that match"),
+        ({"kind": "comment", "comment": "Fine."}, (), "none is left: 1 no feedback of the kind that is asked for"),
+    ],
+)
+def test_why_there_is_no_row(run, tmp_path, feedback, words, said):
+    """The error names the stage at which nothing was left, with the reasons."""
+    path = str(tmp_path / "one.db")
+    with Store.open(path) as opened:
+        opened.add([interaction(SIDES[0], 1, consent="train")], [opinion("t1", SIDES[0], **feedback)])
+    ended = run("export", "--dry-run", "--store", path, *words)
+    assert ended.exit_code == 1
+    assert said in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -100,6 +128,7 @@ def test_a_gate_stops_the_export_until_it_is_overridden(run, tmp_path):
     assert json.loads(Path("out/manifest.json").read_text())["overridden"] == ["secrets"]
     dropped = json.loads(run(*words, "--replace", "--drop", "secrets", "--json").stdout)
     assert dropped["rows"] == {"train": 0}
+    assert Path("out/train.jsonl").read_text(encoding="utf-8") == ""
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,14 @@ def test_datasets_are_listed_with_whether_they_are_stale(pairs, tmp_path):
     }  # fmt: skip
 
 
+def test_calls_as_they_are_go_stale_too(pairs, tmp_path):
+    """A dataset of calls as they were recorded knows which they are."""
+    made = pairs.export(format="jsonl")
+    pairs.calls = pairs.calls[2:]
+    (found,) = listed(made.path, pairs.store())
+    assert (found["erased"], found["stale_rows"]) == (2, ["train:0", "train:1"])
+
+
 def test_manifests_of_stale_datasets_say_so(pairs, tmp_path):
     """Where it is asked for, the manifest is marked; what was made anew is not."""
     made = pairs.export()
@@ -69,6 +77,19 @@ def test_a_dataset_is_shown_by_its_card(pairs, tmp_path):
     shown, _, code = run("datasets", "show", made.path, "--store", tmp_path / "store-1.db")
     assert shown.startswith("# Preference pairs with an explicit prompt\n")
     assert (shown.splitlines()[-1], code) == ("Now: up to date with the store", 0)
+
+
+def test_a_dataset_can_be_looked_at_without_a_store(pairs, tmp_path, monkeypatch):
+    """Whoever was given a dataset lists and shows it; nothing is said of staleness, and nothing can be marked."""
+    made = pairs.export()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run("datasets", "list", made.path)[0] == f"{made.path}  dpo  4 rows  no store here to compare it with\n"
+    (told,) = json.loads(run("datasets", "list", made.path, "--json")[0])
+    assert (told["rows"], told["stale"]) == ({"train": 4}, None)
+    assert run("datasets", "show", made.path)[0].splitlines()[-1] == "Now: no store here to compare it with"
+    assert run("datasets", "list", made.path, "--mark")[2] == 1
+    assert run("datasets", "list", made.path, "--store", "gone.db")[2] == 1
 
 
 def test_two_datasets_are_compared(pairs):
