@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from rlhf_otel import app_context, handles, hooks, instrumentation, semconv, totals
@@ -158,9 +159,7 @@ def interactions(
         sink.store if sink is not None else Store.open(settings.load().store or settings.DEFAULT_STORE, read_only=True)
     )
     since_ns = None if since is None else int(since * 1e9)
-    found = store.interactions(has_feedback=has_feedback, session=session, since_ns=since_ns, limit=limit)
-    for interaction in found:
-        yield interaction, store.feedback_on([interaction]).get(interaction.span_id, [])
+    yield from islice(store.joined(has_feedback=has_feedback, session=session, since_ns=since_ns), limit)
 
 
 def capture(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rlhf_otel.cli.common import Problem, console, examples, json_option, one_line, print_json, reading, store_option
-from rlhf_otel.cli.recipe_options import joined
 from rlhf_otel.cli.traces import parse_since
 from rlhf_otel.datasets.recipe import SOURCES
 
@@ -76,9 +75,8 @@ def command(by: str, plot: Path | None, as_json: bool, store: str | None, **opti
         raise click.UsageError(f"--by is {by!r}; it is variant, model, service or context.NAME")
     choices = {name: options.pop(name) for name in ("alpha", "sources", "names")}
     with reading(store) as opened:
-        calls = joined(opened, opened.interactions(newest_first=False, **options))
         try:
-            made = compare(calls, by, **choices)
+            made = compare(opened.joined(newest_first=False, **options), by, **choices)
         except TooManyArmsError as error:
             raise Problem(str(error)) from None
     contrasts = made.contrasts()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from rlhf_otel.cli.common import Problem, one_line, parse_target, print_json, printable, reading
-from rlhf_otel.cli.recipe_options import joined
 from rlhf_otel.cli.words import in_short
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def _calls(options: dict[str, Any]) -> list[Interaction]:
 
     with reading(options["store"]) as opened:
         if not options["span_id"]:
-            answered = joined(opened, opened.interactions(status="unset"))
+            answered = opened.joined(status="unset")
             return list(islice((call for call, given in answered if not any(map(_is_said, given))), AT_ONCE))
         call = find(opened, parse_target(options["span_id"]))
     if call is None:

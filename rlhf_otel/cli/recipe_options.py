@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,13 +13,10 @@ from rlhf_otel.datasets.recipe import CONSENTS, DROPPABLE, FORMATS, OVERRIDABLE,
 
 if TYPE_CHECKING:
     from rlhf_otel.datasets.gather import Rated
-    from rlhf_otel.records import Interaction
     from rlhf_otel.store import Store
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _FILTERS = ("since_ns", "until_ns", "session", "model", "service")
-TOGETHER = 200
-"""Calls whose feedback is joined at a time."""
 
 
 def _words(*allowed: str) -> Any:
@@ -103,15 +99,7 @@ def recipe_of(options: Mapping[str, Any]) -> Recipe:
 def read(store: Store, recipe: Recipe) -> Iterator[Rated]:
     """The calls that may matter, in the order of their start, each with the feedback that counts on it."""
     filters = {name: getattr(recipe, name) for name in _FILTERS}
-    has_feedback = None if recipe.needs_unrated else True
-    return joined(store, store.interactions(newest_first=False, has_feedback=has_feedback, **filters))
-
-
-def joined(store: Store, interactions: Iterator[Interaction]) -> Iterator[Rated]:
-    """`interactions`, each with the feedback that counts on it."""
-    while page := list(islice(interactions, TOGETHER)):
-        feedback = store.feedback_on(page)
-        yield from ((interaction, feedback[interaction.span_id]) for interaction in page)
+    return store.joined(newest_first=False, has_feedback=None if recipe.needs_unrated else True, **filters)
 
 
 def is_filtered(recipe: Recipe) -> bool:

@@ -94,8 +94,9 @@ class Judge:
         """The word tie counts in the one comparison that its answer is part of."""
         if not compared or "preferences" not in self._recipe.uses:
             return
-        for number in sorted(compared):
-            answer = self._shelf.answer(number)
+        for number, answer in self._shelf.with_words():
+            if number not in compared:
+                continue
             said = [each for each in answer.opinions if each.kind == "categorical" and is_tie(each)]
             for feedback in said:
                 pairs = sorted(compared[number])

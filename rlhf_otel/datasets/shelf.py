@@ -51,6 +51,10 @@ CREATE TABLE band (hash INTEGER, draft INTEGER);
 _ANSWER: Final = "id, span_id, trace_id, choice, start_ns, conversation, prompt, message, about, steps, opinions"
 
 
+Numbered = tuple[int, Answer]
+NO_OPINION: Final = pack_feedback(())
+
+
 class Shelf:
     """The temporary database. Use as a context manager.
 
@@ -124,7 +128,7 @@ class Shelf:
         """Whether a later call has these messages before it."""
         return self.db.execute("SELECT 1 FROM continued WHERE digest = ?", (digest,)).fetchone() is not None
 
-    def by_span(self, span_id: str) -> list[tuple[int, Answer]]:
+    def by_span(self, span_id: str) -> list[Numbered]:
         """The answers of a call, with their numbers."""
         rows = self.db.execute(f"SELECT {_ANSWER} FROM answer WHERE span_id = ? ORDER BY choice, id", (span_id,))
         return [_answer(row) for row in rows]
@@ -133,15 +137,23 @@ class Shelf:
         """One answer."""
         return _answer(self.db.execute(f"SELECT {_ANSWER} FROM answer WHERE id = ?", (number,)).fetchone())[1]
 
+    def with_words(self) -> Iterator[Numbered]:
+        """The answers of which something was said in a word, in the order of their calls."""
+        yield from map(
+            _answer, self._walk(f"SELECT {_ANSWER} FROM answer WHERE opinions LIKE '%categorical%' ORDER BY id")
+        )
+
     def answers(self) -> Iterator[Answer]:
         """Every answer, in the order of their calls."""
         for row in self._walk(f"SELECT {_ANSWER} FROM answer ORDER BY id"):
             yield _answer(row)[1]
 
-    def groups(self) -> Iterator[list[tuple[int, Answer]]]:
-        """The answers to one prompt within one conversation, where there are several, in the order of their calls."""
+    def groups(self) -> Iterator[list[Numbered]]:
+        """The answers to one prompt within one conversation, in the order of their calls, where there are several and
+        something was said of at least one.
+        """
         several = "SELECT conversation, prompt FROM answer GROUP BY conversation, prompt HAVING count(*) > 1"
-        ordered = f"{several} ORDER BY min(id)"
+        ordered = f"{several} AND max(opinions != '{NO_OPINION}') ORDER BY min(id)"
         for key in self._walk(ordered):
             query = f"SELECT {_ANSWER} FROM answer WHERE conversation = ? AND prompt = ? ORDER BY start_ns, id"
             yield [_answer(row) for row in self.db.execute(query, key)]
@@ -186,7 +198,7 @@ def opened_shelf() -> Iterator[Shelf]:
         ) from error
 
 
-def _answer(row: Any) -> tuple[int, Answer]:
+def _answer(row: Any) -> Numbered:
     number, span_id, trace_id, choice, start_ns, conversation, prompt, message, about, steps, opinions = row
     made = Answer(
         span_id=span_id, trace_id=trace_id, choice=choice, start_ns=start_ns, conversation=conversation, prompt=prompt,

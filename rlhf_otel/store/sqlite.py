@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel.store.adding import Adding, Decoded
@@ -199,17 +200,18 @@ class Store(Ledger):
             newest_first: the order.
         """
         texts = {"session": session, "model": model, "provider": provider, "service": service, "status": status}
-        filters = _texts_given(texts)
-        filters |= {name: ns for name, ns in (("since_ns", since_ns), ("until_ns", until_ns)) if ns is not None}
-        filters |= {} if trace_id is None else {"trace_id": column_id(trace_id)}
-        clauses = {*filters, "newest_first" if newest_first else "oldest_first"}
-        clauses |= {"by_setting"} if clauses & _OF_SETTING else {"any_setting"}
-        left = limit
-        for page in self._pages(filters, clauses, "before_last" if newest_first else "after_last", has_feedback):
-            yield from page if left is None else page[:left]
-            left = None if left is None else left - len(page)
-            if left is not None and left <= 0:
-                return
+        times = {"since_ns": since_ns, "until_ns": until_ns}
+        pages = self._pages(texts, times, trace_id, has_feedback, newest_first, join=has_feedback is not None)
+        return (one for one, _ in islice(pages, limit))
+
+    def joined(
+        self, *, since_ns: int | None = None, until_ns: int | None = None, has_feedback: bool | None = None,
+        newest_first: bool = True, **texts: str | None,
+    ) -> Iterator[tuple[Interaction, list[Feedback]]]:  # fmt: skip
+        """As `interactions`, each with the feedback that counts on it now; `texts` are its filters by a word."""
+        return self._pages(
+            texts, {"since_ns": since_ns, "until_ns": until_ns}, None, has_feedback, newest_first, join=True
+        )
 
     def feedback_on(self, targets: Iterable[Interaction]) -> dict[str, list[Feedback]]:
         """The feedback that counts now on each of `targets`, by span id, oldest first; [] where none does."""
@@ -305,22 +307,27 @@ class Store(Ledger):
             return [point_of_row(row, reader) for row in rows]
 
     def _pages(
-        self, filters: dict[str, Any], clauses: set[str], onward: str, has_feedback: bool | None
-    ) -> Iterator[list[Interaction]]:
-        """Page after page of what matches. No transaction stays open while the caller is at work on one."""
+        self, texts: Mapping[str, str | None], times: Mapping[str, int | None], trace_id: str | None,
+        has_feedback: bool | None, newest_first: bool, *, join: bool,
+    ) -> Iterator[tuple[Interaction, list[Feedback]]]:  # fmt: skip
+        """What matches, page after page. No transaction stays open while the caller is at work on one."""
+        filters = _texts_given(texts) | {name: ns for name, ns in times.items() if ns is not None}
+        filters |= {} if trace_id is None else {"trace_id": column_id(trace_id)}
+        clauses = {*filters, "newest_first" if newest_first else "oldest_first"}
+        clauses |= {"by_setting"} if clauses & _OF_SETTING else {"any_setting"}
         position: dict[str, int] = {}
         while True:
             with self._reading() as connection:
                 ways = _ways_to_feedback(connection, clauses) if has_feedback else {"from_all"}
-                text = query("interaction_page", *sorted(clauses | ways | ({onward} if position else set())))
+                text = query("interaction_page", *sorted(clauses | ways))
                 rows = connection.execute(text, {**filters, **position, "page": PAGE}).fetchall()
                 reader, joiner = Reader(connection), Joiner(connection)
-                page = [interaction_of_row(row, reader) for row in rows]
-                if has_feedback is not None:
-                    page = [each for each in page if bool(joiner.current(each)) == has_feedback]
-            yield page
+                found = [interaction_of_row(row, reader) for row in rows]
+                page = [(one, joiner.current(one) if join else []) for one in found]
+            yield from (pair for pair in page if has_feedback is None or bool(pair[1]) == has_feedback)
             if len(rows) < PAGE:
                 return
+            clauses.add("before_last" if newest_first else "after_last")
             position = {"last_ns": rows[-1]["start_ns"], "last_id": rows[-1]["id"]}
 
     def _reading(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
