@@ -16,7 +16,7 @@ ASGI = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[No
 
 
 class FeedbackApp:
-    """Answers `/v1/feedback`, under whatever path it is mounted; what is not its own goes to `app`, where given.
+    """Answers `/v1/feedback` and `/feedback.js` wherever it is mounted; what is not its own goes to `app`, if given.
 
     Args:
         app: an ASGI application to stand in front of; None to stand alone.
@@ -27,15 +27,15 @@ class FeedbackApp:
         self.app = app
         self.door = Door(**options)
 
-    def is_for(self, path: str) -> bool:
-        """Whether a path is one of its own."""
-        return self.door.is_for(path)
+    def is_for(self, path: str, mount: str = "") -> bool:
+        """Whether a path is one of its own, where it is mounted at `mount`."""
+        return self.door.is_for(path, mount)
 
     async def __call__(
         self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
         """Answers a request."""
-        is_ours = scope["type"] == "http" and self.is_for(scope["path"])
+        is_ours = scope["type"] == "http" and self.is_for(scope["path"], scope.get("root_path", ""))
         if self.app is not None and not is_ours:
             await self.app(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -49,7 +49,7 @@ class FeedbackApp:
         response = await self._answer(scope, receive)
         headers, body = response.sent
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     async def _answer(self, scope: Any, receive: Callable[[], Awaitable[Any]]) -> Response:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -107,15 +107,15 @@ class FeedbackWSGI:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answers a request."""
-        raw = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        path = raw.encode("latin-1", "replace").decode("utf-8", "replace")  # WSGI has bytes in the form of text
-        if self.app is not None and not self.door.is_for(path):
+        mount, path = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
+        path = (mount + path).encode("latin-1", "replace").decode("utf-8", "replace")  # WSGI has bytes as text
+        if self.app is not None and not self.door.is_for(path, mount):
             return self.app(environ, start_response)
         response = self._answer(path, environ)
         status = f"{response.status} {http.HTTPStatus(response.status).phrase}"
         headers, body = response.sent
         start_response(status, [(name.decode(), value.decode("latin-1")) for name, value in headers])
-        return [body]
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
     def _answer(self, path: str, environ: dict[str, Any]) -> Response:
         headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}

@@ -15,9 +15,9 @@ from rlhf_otel.feedback.checks import FeedbackError, NotPermitted
 from rlhf_otel.keys import Key
 from rlhf_otel.records import Feedback
 from rlhf_otel.token import Claims, InvalidToken, is_token, verify
-from rlhf_otel.web import openapi
+from rlhf_otel.web import openapi, script
 from rlhf_otel.web.limits import Rates
-from rlhf_otel.web.made import FIELDS, TARGET, TEXTS, TRUSTED, Proof, answers_in, feedback_from, without_revision
+from rlhf_otel.web.made import FIELDS, TARGET, TEXTS, TRUSTED, Proof, answers_in, feedback_from, version_of
 from rlhf_otel.web.requests import JSON, Refusal, Request, Response, parsed
 
 MOST_AT_ONCE = 100
@@ -57,9 +57,9 @@ class Door:
         self._rates = Rates()
 
     @staticmethod
-    def is_for(path: str) -> bool:
-        """Whether a path is one of the endpoint's, wherever it is mounted."""
-        return _PATH.fullmatch(path) is not None
+    def is_for(path: str, mount: str = "") -> bool:
+        """Whether a path is one of the endpoint's, wherever that is, or the web component's right under `mount`."""
+        return path == mount.rstrip("/") + script.PATH or _PATH.fullmatch(path) is not None
 
     def enter(self, request: Request) -> tuple[list[Feedback], Response]:
         """The feedback in a request, and the response once that is taken. Raises nothing."""
@@ -74,6 +74,8 @@ class Door:
 
     def _enter(self, request: Request) -> tuple[list[Feedback], Response]:
         match = _PATH.fullmatch(request.path)
+        if match is None and request.path.endswith(script.PATH):
+            return [], _script(request)
         if match is None:
             raise Refusal(404, "not_found", "there is POST /v1/feedback, and PUT and DELETE /v1/feedback/{id}")
         named = match["id"]
@@ -94,20 +96,22 @@ class Door:
         if isinstance(given, list):
             return self._many(items, who)
         feedback = self._one(request.method, items[0], who, named)
-        shown = feedback.retracts or (feedback.id if named is None else without_revision(feedback.id))
+        shown = feedback.retracts or (feedback.id if named is None else version_of(feedback.id)[0])
         return [feedback], Response(202, {"id": shown, "status": "accepted"})
 
     def _many(self, items: Sequence[Any], who: Proof | None) -> tuple[list[Feedback], Response]:
         """Each of several for itself: what is wrong with one does not keep out the others."""
         taken: list[Feedback] = []
         results: list[Any] = []
+        later: Mapping[str, str] = {}
         for item in items:
             try:
                 taken.append(self._one("POST", item, who, None))
                 results.append({"id": taken[-1].id, "status": "accepted"})
             except Refusal as refusal:
                 results.append(refusal.response.content)
-        return taken, Response(202, {"results": results})
+                later = refusal.response.headers if refusal.response.status == 429 else later
+        return taken, Response(202, {"results": results}, later)
 
     def _one(self, method: str, given: Any, who: Proof | None, named: str | None) -> Feedback:
         if not isinstance(given, dict):
@@ -207,6 +211,13 @@ def _check_claims(claims: Claims, given: Mapping[str, Any]) -> None:
     named = {"span_id": claims.span_id, "trace_id": claims.trace_id}
     if wrong := [name for name in (*TARGET, *TRUSTED) if name in given and given[name] != named.get(name)]:
         raise Refusal(403, "forbidden", f"the token does not permit {wrong[0]}")
+
+
+def _script(request: Request) -> Response:
+    """The web component."""
+    if request.method not in ("GET", "HEAD"):
+        raise Refusal(405, "method", "GET is expected here", allow="GET, HEAD")
+    return Response(*script.answer(request.headers))
 
 
 def _send(feedback: Sequence[Feedback]) -> None:

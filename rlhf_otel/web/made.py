@@ -72,7 +72,7 @@ def feedback_from(method: str, given: Mapping[str, Any], proof: Proof, named: st
     now = time.time_ns()
     own = _own_id(named if named is not None else given.get("id"), proof)
     rater = proof.rater or given.get("rater")
-    if method == "DELETE":
+    if method == "DELETE" or given.get("kind") == "retraction":
         return _retraction(own, rater, proof.claims, now)
     comment = given.get("comment")
     if comment is not None and len(comment.encode("utf-8", "surrogatepass")) > MOST_COMMENT_BYTES:
@@ -91,9 +91,10 @@ def feedback_from(method: str, given: Mapping[str, Any], proof: Proof, named: st
     return _single(proof.claims[0].handle if proof.claims else None, given, fields)
 
 
-def without_revision(feedback_id: str) -> str:
-    """The id that a client knows a feedback by, which it may have changed."""
-    return re.sub(r"#\d{18,20}$", "", feedback_id)
+def version_of(feedback_id: str) -> tuple[str, str]:
+    """The id that a client knows a feedback by, and the mark of the version, where it was changed."""
+    base, _, version = feedback_id.rpartition("#")
+    return (base, version) if re.fullmatch(r"\d{18,20}", version) else (feedback_id, "")
 
 
 def _single(target: Handle | None, given: Mapping[str, Any], fields: dict[str, Any]) -> Feedback:
@@ -127,8 +128,9 @@ def _comparison(
 def _retraction(own: str, rater: str | None, claims: tuple[Claims, ...], now: int) -> Feedback:
     """Takes back the feedback `own`; whoever holds the token for a call may, whatever names it is for."""
     anything = tuple(one._replace(names=()) for one in claims)
-    made = build.retracted(own, rater=rater, claims=anything, time_ns=now)
-    made = dataclasses.replace(made, id=f"{made.id}#{now}")
+    base, version = version_of(own)
+    made = build.retracted(base, rater=rater, claims=anything, time_ns=now)
+    made = dataclasses.replace(made, id=f"{made.id}#{version or now}")
     return dataclasses.replace(made, trace_id=claims[0].trace_id, span_id=claims[0].span_id) if claims else made
 
 

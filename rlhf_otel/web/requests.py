@@ -58,7 +58,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response: JSON, or nothing."""
+    """An HTTP response: JSON, bytes of the type that `headers` name, or nothing."""
 
     status: int
     content: Any = None
@@ -67,7 +67,9 @@ class Response:
     @property
     def body(self) -> bytes:
         """The content as it is sent."""
-        return b"" if self.content is None else _dumps(self.content).encode()
+        if self.content is None or isinstance(self.content, bytes):
+            return self.content or b""
+        return _dumps(self.content).encode()
 
     @property
     def sent(self) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -76,7 +78,9 @@ class Response:
         headers = [*_RAW_CORS, (b"content-length", b"%d" % len(body))]
         if self.content is not None:
             headers.append(_RAW_JSON)
-        headers += [(name.encode(), value.encode("latin-1")) for name, value in self.headers.items()]
+        if self.headers:
+            own = {name.encode(): value.encode("latin-1") for name, value in self.headers.items()}
+            headers = [*(pair for pair in headers if pair[0] not in own), *own.items()]
         return headers, body
 
 
