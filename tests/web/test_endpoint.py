@@ -108,6 +108,21 @@ def test_changed_and_taken_back(server, client, call, given):
     assert len(given(call, history=True)) == 6
 
 
+def test_versions_by_post(post, call, given):
+    """An id with a version behind it is what PUT makes, and sent twice it is one; a retraction has one too."""
+    said = {"token": call.token(rater="u1"), "kind": None}
+    for version, value in (("1795760736474000000", True), ("1795760736474000001", False)):
+        for _ in range(2):
+            post({**said, "id": f"t1#{version}", "value": value})
+    assert [f.value for f in given(call)] == [False]
+    back = {**said, "kind": "retraction", "id": "t1#1795760736474000002"}
+    assert post([back, back])[2]["results"][0]["status"] == "accepted"
+    assert given(call) == []
+    assert len(given(call, history=True)) == 3
+    post({**said, "id": "t1#1795760736474000003", "value": 0.5})
+    assert [f.value for f in given(call)] == [0.5]
+
+
 def test_an_id_of_any_letters(server, client, call, given):
     """What is encoded in the address is one id with what is plain in the body."""
     token = call.token()

@@ -72,6 +72,15 @@ def test_too_many_over_http(app, kind, client, call):
         assert int(headers["Retry-After"]) >= 1
 
 
+def test_too_many_among_several(call):
+    """What is too much of a batch is told item by item, and when to come back of all."""
+    batch = f"[{body(call.token()).decode()}, {body(call.token(rater='u')).decode()}, {body(call.token()).decode()}]"
+    taken, answer = Door(per_token=1).enter(Request("POST", "/v1/feedback", {}, batch.encode(), "10.0.0.1"))
+    codes = [result.get("error", {}).get("code") for result in answer.content["results"]]
+    assert (len(taken), codes) == (2, [None, None, "too_many"])
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+
+
 def test_where_it_goes_can_be_chosen(client, call):
     """`take` has the feedback, may be asynchronous, and its failure is a 503."""
     taken = []
