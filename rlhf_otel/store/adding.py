@@ -20,6 +20,7 @@ from rlhf_otel.store.rows import (
     span_row,
 )
 from rlhf_otel.store.sql import in_chunks, query
+from rlhf_otel.store.tombstones import Tombstones
 
 if TYPE_CHECKING:
     import sqlite3
@@ -64,8 +65,8 @@ class Adding:
         self._to_fill: set[_Identity] = set()
 
     def add(self, batch: Iterable[Decoded]) -> None:
-        """Everything in `batch`."""
-        batch = list(batch)
+        """Everything in `batch` that was not erased for good."""
+        batch = self._allowed(batch)
         self._add_interactions([interaction for decoded in batch for interaction in decoded.interactions])
         for decoded in batch:
             for feedback in decoded.feedback:
@@ -80,6 +81,15 @@ class Adding:
         for trace_id, span_id in self._to_fill:
             self._fill(trace_id, span_id)
         self._writer.flush()
+
+    def _allowed(self, batch: Iterable[Decoded]) -> list[Decoded]:
+        """`batch` without what was erased for good."""
+        tombstones = Tombstones(self._connection)
+        if not tombstones:
+            return list(batch)
+        allowed = [tombstones.allowed(decoded) for decoded in batch]
+        tombstones.note()
+        return allowed
 
     def _add_interactions(self, interactions: list[Interaction]) -> None:
         """Looks first, so that a call that comes again leaves no content behind."""

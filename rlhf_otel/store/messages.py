@@ -6,6 +6,7 @@ answer of one call and the history of the next) and its envelope (`shape`: role,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -281,6 +282,17 @@ def references(packed: bytes) -> tuple[list[int], list[int]]:
                 shapes.append(next(numbers))
                 messages.append(next(numbers))
     return messages, shapes
+
+
+NUMERAL: Final = re.compile(rb"[\x80-\xff]*[\x00-\x7f]")
+"""One number in packed content: to look for a few numbers in many contents, their bytes are compared."""
+
+
+def numeral(number: int) -> bytes:
+    """`number` as it stands in packed content."""
+    packed = bytearray()
+    _put_all(packed, (number,))
+    return bytes(packed)
 
 
 def _present(row: sqlite3.Row | None) -> sqlite3.Row:

@@ -117,6 +117,7 @@ class Retention:
                     connection.executemany(query(f"{table}_drop_one"), [(number,) for number in chunk])
                     if table == "message":
                         self._removed["message"] += len(chunk)
+                connection.execute(query("removals_add"))
 
 
 class _Unused:
@@ -156,7 +157,9 @@ class _Unused:
 
     def _keep_new(self, connection: sqlite3.Connection) -> None:
         for table in _RECORDS:
-            for number, shape, setting, content in connection.execute(query(f"{table}_refers"), (self._seen[table],)):
+            for number, shape, setting, content in connection.execute(
+                query(f"{table}_refers", "after"), (self._seen[table],)
+            ):
                 self._seen[table] = max(self._seen[table], number)
                 self._keep(connection, shape, setting, content)
 

@@ -157,9 +157,9 @@ def test_a_file_that_could_not_shrink_is_made_one_that_can(path: Path, call: Any
     raw.execute("DROP TABLE t")
     raw.close()
     with Store.open(path) as store:
-        store.add(chats(call, 60))
+        store.add(chats(call, 90))
         before = size(store)
-        store.retain(max_age_s=1, now_ns=230 * 10**9)
+        store.retain(max_age_s=1, now_ns=350 * 10**9)
         assert path.stat().st_size < before / 2
         assert len(left(store)) == 11
 

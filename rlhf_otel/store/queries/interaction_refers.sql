@@ -1,1 +1,3 @@
-SELECT id, NULL, setting, content FROM interaction WHERE id > ?
+SELECT id, NULL, setting, content FROM interaction
+WHERE id > ?  -- if after
+WHERE id = ?  -- if one

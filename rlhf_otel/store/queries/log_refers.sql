@@ -1,1 +1,3 @@
-SELECT id, resource, NULL, content FROM log WHERE id > ?
+SELECT id, resource, NULL, content FROM log
+WHERE id > ?  -- if after
+WHERE id = ?  -- if one

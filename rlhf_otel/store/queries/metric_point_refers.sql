@@ -1,1 +1,3 @@
-SELECT id, resource, NULL, NULL FROM metric_point WHERE id > ?
+SELECT id, resource, NULL, NULL FROM metric_point
+WHERE id > ?  -- if after
+WHERE id = ?  -- if one

@@ -1,1 +1,3 @@
-SELECT id, resource, NULL, NULL FROM span WHERE id > ?
+SELECT id, resource, NULL, NULL FROM span
+WHERE id > ?  -- if after
+WHERE id = ?  -- if one

@@ -1,0 +1,1 @@
+INSERT OR IGNORE INTO erased (hash, tombstone, may_return) VALUES (?, ?, ?)

@@ -1,0 +1,1 @@
+SELECT seq, id, body FROM feedback

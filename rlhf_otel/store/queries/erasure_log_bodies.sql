@@ -1,0 +1,1 @@
+SELECT id, hash, trace_id, span_id, resource, content, body FROM log

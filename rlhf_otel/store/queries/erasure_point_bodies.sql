@@ -1,0 +1,1 @@
+SELECT id, hash, resource, body FROM metric_point

@@ -1,0 +1,1 @@
+SELECT id, span_id, resource, body FROM span

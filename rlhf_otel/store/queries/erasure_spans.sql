@@ -1,0 +1,1 @@
+SELECT id, span_id FROM span WHERE trace_id = ?

@@ -1,0 +1,1 @@
+DELETE FROM feedback WHERE seq = ? AND id = ?

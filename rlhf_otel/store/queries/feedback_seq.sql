@@ -1,0 +1,1 @@
+SELECT seq FROM feedback WHERE id = ?

@@ -1,0 +1,1 @@
+DROP TABLE temp.target_copy

@@ -1,0 +1,1 @@
+UPDATE message SET base = NULL, body = ? WHERE id = ?

@@ -1,0 +1,1 @@
+SELECT id, base FROM message WHERE id > ? ORDER BY id

@@ -1,0 +1,1 @@
+DELETE FROM metric_point WHERE id = ? AND hash = ?

@@ -1,0 +1,1 @@
+SELECT resource, body FROM metric_point WHERE id = ? AND hash = ?

@@ -1,0 +1,1 @@
+SELECT removals FROM erasure

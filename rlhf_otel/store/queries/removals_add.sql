@@ -1,0 +1,1 @@
+UPDATE erasure SET removals = removals + 1

@@ -1,0 +1,1 @@
+SELECT id, resource FROM setting WHERE id > ?

@@ -1,0 +1,1 @@
+DELETE FROM span WHERE id = ? AND span_id = ?

@@ -1,0 +1,1 @@
+INSERT INTO tombstone (kind, hash, feedback_only, laid_ns) VALUES (:kind, :hash, :feedback_only, :laid_ns)

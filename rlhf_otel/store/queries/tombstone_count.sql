@@ -1,0 +1,1 @@
+UPDATE tombstone SET refused = refused + ? WHERE id = ?

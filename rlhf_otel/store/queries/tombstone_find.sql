@@ -1,0 +1,1 @@
+SELECT id FROM tombstone WHERE hash = :hash AND feedback_only = :feedback_only
