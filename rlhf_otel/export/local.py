@@ -72,7 +72,7 @@ class StoreSink:
         store.add(
             [span.interaction for span in spans if span.interaction is not None],
             [item.feedback for item in items if isinstance(item, Event) and item.feedback is not None],
-            [_record(span.readable) for span in spans if span.interaction is None],
+            [span_record(span.readable) for span in spans if span.interaction is None],
         )
         return True
 
@@ -180,7 +180,7 @@ def records_of(items: Sequence[Any]) -> list[Any]:
     return [each.feedback if isinstance(each, Event) else each.interaction or each.readable for each in found]
 
 
-def _record(span: Any) -> SpanRecord:
+def span_record(span: Any) -> SpanRecord:
     """A span of another instrumentation, as it goes into the tree around the calls."""
     if isinstance(span, SpanRecord):
         return span

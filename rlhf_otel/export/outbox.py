@@ -177,6 +177,14 @@ class Outbox:
             self._waiting.popleft()
         return lost
 
+    def discard(self, is_covered: Callable[[Any], bool]) -> None:
+        """Lets go of the items that are to be erased."""
+        going = [each for each in self._waiting if is_covered(each.item)]
+        chosen = set(map(id, going))
+        self._waiting = deque(each for each in self._waiting if id(each) not in chosen)
+        for each in going:
+            self._gone(each)
+
     def due_in(self) -> float:
         """Seconds until the sink may be tried again."""
         return max(0.0, self._not_before - time.monotonic())

@@ -18,6 +18,7 @@ from rlhf_otel.export.forked import uninterrupted
 from rlhf_otel.export.inbox import Flush, Inbox, Taken
 from rlhf_otel.export.outbox import Limits, Outbox, Sink, record_of
 from rlhf_otel.export.sizes import size_of
+from rlhf_otel.export.spool import erasing
 from rlhf_otel.export.spool.backlog import Backlog
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Worker:
         """A new process has no thread and leaves what its parent had queued to its parent."""
         self._inbox = Inbox(self._spans, self._events, self._most_at_once)
         self._backlog = None if self._spool is None else Backlog(self._spool, of_shared=False)
+        self._erasures = None if self._spool is None else erasing.Requests(self._spool.folder)
         self._start_lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._outboxes: list[Outbox] | None = None
@@ -257,6 +259,7 @@ class Worker:
             # Preparing a call may have made events of its own; a flush includes them.
             self._sort(self._inbox.take(requests))
         closing = any(request.close for request in requests)
+        self._erase()
         self._bring_back(adopt=not closing)
         self._deliver(now=bool(requests), hopeless=not closing)
         while requests and not closing and self._bring_back(adopt=False):
@@ -271,6 +274,16 @@ class Worker:
                 hooks.announce("flush")
         for request in requests:
             request.delivered = delivered
+
+    def _erase(self) -> None:
+        """Does what `rlhf-otel purge` has asked this process for: nothing of it is sent from now on."""
+        if self._spool is None or self._erasures is None:
+            return
+        for cover in self._erasures.look():
+            erased = erasing.erase_own(self._spool, cover)
+            for outbox in self._outboxes or ():
+                outbox.discard(self._erasures.cover)
+            hooks.logger.info("erased %d items of the spool, as was asked", erased)
 
     @staticmethod
     def _has_some(outbox: Outbox) -> bool:
@@ -291,6 +304,11 @@ class Worker:
 
     def _share(self, item: Any, size: int, place: Place | None) -> None:
         """Hands an item to every sink that wants it, after which nobody but them holds it."""
+        if self._erasures and self._erasures.cover(item):
+            if place is not None and self._spool is not None:
+                erasing.erase_place(self._spool, place)
+                place.segment.release()
+            return
         wanting = [outbox for outbox in self._outboxes or () if outbox.sink.wants(item)]
         for outbox in wanting:
             outbox.take(item, size, place)

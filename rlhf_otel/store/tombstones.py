@@ -88,6 +88,11 @@ def _named_by(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield kind, value
 
 
+def began(record: Record) -> int:
+    """When it was, in nanoseconds: what began before a tombstone was laid is refused."""
+    return record.start_ns if isinstance(record, Interaction | SpanRecord) else record.time_ns
+
+
 def hashed(key: bytes, kind: str, name: str) -> bytes:
     """What stands for an id where nobody is to read it."""
     return blake2b(f"{kind}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16, key=key).digest()
@@ -176,12 +181,11 @@ class Tombstones:
 
     def _refuses(self, record: Record) -> bool:
         """Whether a tombstone is for `record`, which is then counted."""
-        began = record.start_ns if isinstance(record, Interaction | SpanRecord) else record.time_ns
         for kind, name in names(record):
             for stone in self._stones(kind, name):
                 if stone["feedback_only"] and not isinstance(record, Feedback):
                     continue
-                if not stone["may_return"] or began < stone["laid_ns"]:
+                if not stone["may_return"] or began(record) < stone["laid_ns"]:
                     self._refused[stone["id"]] += 1
                     return True
         return False

@@ -99,6 +99,8 @@ def _frames(segment: Segment, start: int, end: int) -> list[frames.Frame | frame
 
 def items_of(frame: frames.Frame) -> list[Any]:
     """The items in a frame, as they came from the spool: with their bytes and nothing else."""
+    if frame.kind == frames.ERASED:
+        return []
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped, unused-ignore]
 
     from rlhf_otel.export import wire

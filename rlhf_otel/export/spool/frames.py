@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 VERSION = 1
 MAGIC = b"\xabRS\x01"
 HEADER, SPANS, LOGS, FEEDBACK = range(4)
+ERASED = 8
+"""The kind of what was erased: zeros in the place of the item, so that what stands behind it stays where it is."""
 LOCAL = 16
 """Added to the kind of what is for the embedded store alone."""
 _PREFIX = struct.Struct("<4sIIB")
@@ -42,6 +44,11 @@ class Damage(NamedTuple):
 def frame(kind: int, payload: bytes) -> bytes:
     """The bytes of one frame."""
     return _PREFIX.pack(MAGIC, len(payload), zlib.crc32(payload, kind), kind) + payload
+
+
+def blank(size: int) -> bytes:
+    """What takes the place of a frame of `size` bytes that was erased."""
+    return frame(ERASED, bytes(size - _PREFIX.size))
 
 
 def header(to: list[str]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,11 +36,17 @@ def seen(folder: Path) -> Iterator[Seen]:
         except OSError:  # its owner has just deleted it
             continue
         header = frames.header_of(data)
-        count = Counter(type(each) for each in frames.frames(data))
-        items = count[frames.Frame] - (header is not None)
-        if items or count[frames.Damage]:
+        parts = list(frames.frames(data))
+        items = sum(is_item(each) for each in parts)
+        damaged = sum(isinstance(each, frames.Damage) for each in parts)
+        if items or damaged:
             to = tuple(map(str, header[0]["to"])) if header is not None else ()
-            yield Seen(found, to, items, count[frames.Damage], segments.is_owned(found.path))
+            yield Seen(found, to, items, damaged, segments.is_owned(found.path))
+
+
+def is_item(part: frames.Frame | frames.Damage) -> bool:
+    """Whether something is in there that is to be delivered."""
+    return isinstance(part, frames.Frame) and part.kind not in (frames.HEADER, frames.ERASED)
 
 
 def is_left(folder: Path) -> bool:
@@ -57,7 +62,7 @@ def requests(folder: Path) -> Iterator[tuple[wire.Signal, dict[str, Any]]]:
         except OSError:
             continue
         for each in frames.frames(data):
-            if isinstance(each, frames.Frame) and each.kind != frames.HEADER:
+            if isinstance(each, frames.Frame) and is_item(each):
                 is_span = each.kind & ~frames.LOCAL == frames.SPANS
                 yield from _request(each.payload, "traces" if is_span else "logs")
 

@@ -70,6 +70,11 @@ class Spool:
             segment.let_go()
 
     @property
+    def segments(self) -> list[Segment]:
+        """Those that are open, to be asked for under `lock`."""
+        return list(self._segments)
+
+    @property
     def is_usable(self) -> bool:
         """Whether the last attempt to write succeeded, as far as there was one."""
         return time.monotonic() >= self._unusable_until
@@ -199,7 +204,7 @@ class Spool:
         """The frames of a segment that are nowhere but in it."""
         start = min(segment.marks.values(), default=segment.size)
         found = frames.frames(segment.read(start, segment.size), start)
-        return [each for each in found if isinstance(each, frames.Frame)]
+        return [each for each in found if isinstance(each, frames.Frame) and each.kind != frames.ERASED]
 
     # --- What others have left ------------------------------------------------------------------------------------
 
