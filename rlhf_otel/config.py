@@ -145,8 +145,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("feedback_batch_delay_ms", "OTEL_BLRP_SCHEDULE_DELAY", 500.0, read.positive, "milliseconds",
             "How long the first feedback event of a batch waits for company."),
     Setting("server_token", "RLHF_OTEL_SERVER_TOKEN", None, str, "a secret",
-            "What `rlhf-otel serve` wants to see in `authorization: Bearer`. It must have one to listen beyond this"
-            " machine."),
+            "A token of the role admin for `rlhf-otel serve`, beside those that `rlhf-otel token create` makes. It must"
+            " have one to listen beyond this machine, and then takes OTLP with a token alone."),
     Setting("server_hosts", "RLHF_OTEL_SERVER_HOSTS", (), read.words, "names with commas",
             "Host names by which `rlhf-otel serve` may be called, beside addresses and localhost; not asked where there"
             " is a token."),
@@ -158,6 +158,13 @@ SETTINGS: tuple[Setting, ...] = (
             "How much `rlhf-otel serve` may keep in the store as it came, to take it apart when the rush is over."),
     Setting("server_patience", "RLHF_OTEL_SERVER_PATIENCE", 10.0, read.positive, "seconds",
             "How long a client may take to send the head of a request, or to begin with its body."),
+    Setting("server_session", "RLHF_OTEL_SERVER_SESSION", 43_200.0, read.age, "seconds, or 30d, 12h",
+            "How long a browser stays logged in to `rlhf-otel serve`."),
+    Setting("server_rate", "RLHF_OTEL_SERVER_RATE", 3000, read.count, "a count",
+            "How many pages and answers of its API `rlhf-otel serve` gives somebody in a minute."),
+    Setting("server_tls_cert", "RLHF_OTEL_SERVER_TLS_CERT", None, str, "a file",
+            "The certificate with which `rlhf-otel serve` speaks TLS, in PEM, with those that lead to a trusted one."),
+    Setting("server_tls_key", "RLHF_OTEL_SERVER_TLS_KEY", None, str, "a file", "Its private key, in PEM."),
     Setting("server_feedback_per_token", "RLHF_OTEL_SERVER_FEEDBACK_PER_TOKEN", 20, read.amount, "a count, 0 for any",
             "How often a minute `rlhf-otel serve` takes feedback with one token of a call."),
     Setting("server_feedback_per_address", "RLHF_OTEL_SERVER_FEEDBACK_PER_ADDRESS", 60, read.amount,

@@ -95,6 +95,25 @@ def reading(store: str | None) -> Iterator[Store]:
         raise Problem(str(error)) from None
 
 
+@contextlib.contextmanager
+def writing(store: str | None) -> Iterator[Store]:
+    """Opens the store for writing, which is made where there is none, and closes it.
+
+    Raises:
+        Problem: it cannot be written.
+    """
+    from rlhf_otel.store import Store, StoreError
+
+    path = store_path(load({"store": store}))
+    if path == ":memory:":
+        raise Problem("the store :memory: lives and dies with its process; name a file with --store PATH")
+    try:
+        with Store.open(path) as opened:
+            yield opened
+    except StoreError as error:
+        raise Problem(str(error)) from None
+
+
 def left_behind() -> Iterator[str]:
     """A line where a process that was ended by force has left something that is in no store yet."""
     from rlhf_otel.export.spool.looking import is_left
@@ -166,6 +185,19 @@ def console(stderr: bool = False) -> Console:
         made.width = int(columns) if columns.isdecimal() and int(columns) else PIPED_WIDTH
     made.width = max(NARROWEST, made.width)
     return made
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Prints rows of plain text, of which nothing is taken for more than text."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console().print(table)
 
 
 def hanging(out: Console, label: Text, words: str, style: str = "") -> Iterator[Text]:

@@ -41,6 +41,7 @@ NOT_THIS_METHOD = Kind(405, 12)
 TOO_SLOW = Kind(408, 4)
 TOO_LARGE = Kind(413, 8)
 NOT_THIS_FORM = Kind(415, 3)
+TOO_MANY = Kind(429, 8)
 HEAD_TOO_LARGE = Kind(431, 3)
 OUR_FAULT = Kind(500, 13)
 LATER = Kind(503, 14)
@@ -53,14 +54,22 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
         kind: what is wrong.
         message: the same in words, for whoever runs the client.
         headers: further headers of the answer over HTTP.
+        retry_after_s: when to come again; said by itself where it is `LATER`.
     """
 
-    def __init__(self, kind: Kind, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        *,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.headers = headers
-        self.retry_after_s = RETRY_AFTER_S if kind is LATER else None
+        self.retry_after_s = RETRY_AFTER_S if retry_after_s is None and kind is LATER else retry_after_s
 
 
 def our_fault(error: Exception, what: str) -> Refusal:
@@ -152,7 +161,8 @@ def refused_over_http(refusal: Refusal, content_type: bytes) -> tuple[int, list[
 
 def head(content_type: bytes, body: bytes) -> list[tuple[bytes, bytes]]:
     """The headers that every answer has."""
-    return [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    length = str(len(body)).encode()
+    return [(b"content-type", content_type), (b"content-length", length), (b"x-content-type-options", b"nosniff")]
 
 
 def _camel(name: str) -> str:

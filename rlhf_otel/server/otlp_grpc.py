@@ -31,7 +31,7 @@ def grpc_server(receiver: Receiver, guard: Guard) -> Any:
 def _exporter(signal: Signal, receiver: Receiver, guard: Guard) -> Export:
     async def export(raw: bytes, context: Any) -> bytes:
         try:
-            guard.check(_authorization(context), host=None)
+            await guard.sender(_authorization(context), host=None)
             with receiver.admitted() as lease:
                 lease.claim(len(raw))
                 return taken_as_protobuf(signal, await receiver.take(signal, Body(raw), lease))

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import uvicorn
 
-from rlhf_otel.server.app import Application
+from rlhf_otel.server.access import Principal
+from rlhf_otel.server.access.browsers import cookie_name
+from rlhf_otel.server.access.credentials import LOGIN_S, issue
+from rlhf_otel.server.access.keyring import Keyring
+from rlhf_otel.server.access.limits import Limits
+from rlhf_otel.server.app import Application, health_of
 from rlhf_otel.server.cleaning import cleaner, nothing_to_clean
 from rlhf_otel.server.connection import Connection
 from rlhf_otel.server.feedback import feedback_app
 from rlhf_otel.server.guard import Guard
+from rlhf_otel.server.pages import Site, routes
 from rlhf_otel.server.receiver import Receiver
 from rlhf_otel.server.room import Room
 from rlhf_otel.server.tidying import Retention, begin
+from rlhf_otel.server.tls import Certificate
+from rlhf_otel.server.visits import Visits
 from rlhf_otel.server.writer import Writer
-from rlhf_otel.store import Store
+from rlhf_otel.store import Store, StoreError
+from rlhf_otel.store.connection import MEMORY
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -33,6 +43,7 @@ STOP_S = 10.0
 """The longest that a stop waits for requests that are under way."""
 _QUIET_S = 75.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_log = logging.getLogger(__name__)
 
 
 class TakenError(Exception):
@@ -47,11 +58,13 @@ class Place:
         http_url: the endpoint for OTLP over HTTP.
         grpc_url: the endpoint for OTLP over gRPC; None where that is off.
         store: the file.
+        login_url: opens a session in a browser, once; None where the store could not take it.
     """
 
     http_url: str
     grpc_url: str | None
     store: str
+    login_url: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +75,12 @@ class Options:
         host: the address to listen at.
         port: for HTTP; 0 for a free one.
         grpc_port: for gRPC; 0 for a free one, None for none at all.
-        token: what clients must bear; empty for nothing.
+        token: what an application or an operator bears; empty for none beside those in the store.
+        is_open: whether OTLP is taken from somebody without a token while none is meant for that.
         hosts: further names by which browsers may call the server.
+        certificate: for TLS; None for none.
+        session_s: how long a browser stays logged in.
+        most_asked: how many pages and answers of the API somebody gets in a minute.
         max_bytes: the largest body, compressed or not.
         waiting_bytes: how much may be under way at once.
         inbox_bytes: how much may be in the store without having been taken apart.
@@ -72,14 +89,18 @@ class Options:
         feedback_per_token: writes of feedback a minute with one token; 0 for any number.
         feedback_per_address: the same from one address.
         retention: what the store may keep.
-        routes: what is served beside OTLP.
+        routes: what is served beside OTLP and the pages.
     """
 
     host: str
     port: int
     grpc_port: int | None
     token: str = ""
+    is_open: bool = True
     hosts: Sequence[str] = ()
+    certificate: Certificate | None = None
+    session_s: float
+    most_asked: int
     max_bytes: int
     waiting_bytes: int
     inbox_bytes: int
@@ -102,34 +123,67 @@ def serve(store: Store, options: Options, ready: Callable[[Place], None]) -> Non
     Raises:
         TakenError: it cannot listen where it should.
     """
+    keyring = Keyring(store, options.token)
+    reading = store if store.path == MEMORY else Store.open(store.path)
     writer, room = Writer(store, options.inbox_bytes), Room(options.waiting_bytes)
-    clean = cleaner(options.redactor) if options.redactor else nothing_to_clean
+    clean = cleaner(options.redactor) if options.redactor is not None else nothing_to_clean
     receiver = Receiver(writer, options.max_bytes, room, clean)
     tidying = begin(store.path, options.retention)
     try:
-        asyncio.run(_serve(receiver, options, ready))
+        asyncio.run(_serve(receiver, _Stores(store, reading, keyring), options, ready))
     finally:
         tidying.set()
+        reading.close()
         receiver.close()
 
 
-async def _serve(receiver: Receiver, options: Options, ready: Callable[[Place], None]) -> None:
-    guard = Guard(options.token, [options.host, *options.hosts])
+class _Stores(NamedTuple):
+    """One connection that pages read by, so that they hold nobody up, and the one that the server writes with."""
+
+    writing: Store
+    reading: Store
+    keyring: Keyring
+
+
+async def _serve(receiver: Receiver, stores: _Stores, options: Options, ready: Callable[[Place], None]) -> None:
     listening = _listen(options.host, options.port)
+    port = listening.getsockname()[1]
+    site = _site(stores, options, port)
+    hosts = [options.host, *options.hosts]
+    guard = Guard(stores.keyring, hosts, is_open=options.is_open, cookie=site.cookie)
+    visits = Visits(guard, site.limits, [health_of(receiver), *routes(site), *options.routes], site.refusal)
     calls, grpc_url = await _grpc(receiver, guard, options)
     limits = {"per_token": options.feedback_per_token, "per_address": options.feedback_per_address}
     feedback = feedback_app(receiver, options.redactor, **limits)
-    web = _Web(_configured(Application(receiver, guard, feedback, options.routes), options.patience_s))
+    web = _Web(_configured(Application(receiver, guard, feedback, visits), options))
     serving = asyncio.create_task(web.serve(sockets=[listening]))
     with _told_to_stop() as stop:
         await web.listening.wait()
-        ready(Place(_url(options.host, listening.getsockname()[1]), grpc_url, receiver.writer.path))
+        url = _url(options.host, port, options.certificate)
+        ready(Place(url, grpc_url, receiver.writer.path, _login_url(stores.writing, url)))
         await stop.wait()
     await receiver.stop(STOP_S)
     web.should_exit = True
     if calls is not None:
         await calls.stop(grace=1.0)
     await serving
+
+
+def _site(stores: _Stores, options: Options, port: int) -> Site:
+    is_secure = options.certificate is not None
+    return Site(
+        store=stores.reading, ledger=stores.writing, keyring=stores.keyring, limits=Limits(options.most_asked),
+        cookie=cookie_name(is_secure, port), is_secure=is_secure, session_s=options.session_s,
+    )  # fmt: skip
+
+
+def _login_url(store: Store, url: str) -> str | None:
+    """By which whoever started the server gets into its pages."""
+    try:
+        return f"{url}/login?code={issue(store, 'login', Principal('serve', 'admin'), LOGIN_S)}"
+    except StoreError as error:
+        _log.warning("no login could be made: %s", error)
+        return None
 
 
 class _Web(uvicorn.Server):
@@ -150,10 +204,11 @@ class _Web(uvicorn.Server):
         self.listening.set()
 
 
-def _configured(app: Application, patience_s: float) -> uvicorn.Config:
+def _configured(app: Application, options: Options) -> uvicorn.Config:
+    tls = {} if options.certificate is None else options.certificate.for_http()
     return uvicorn.Config(
         app,
-        http=partial(Connection, patience_s=patience_s),  # type: ignore[arg-type]
+        http=partial(Connection, patience_s=options.patience_s),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         loop="none",
@@ -162,6 +217,7 @@ def _configured(app: Application, patience_s: float) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=int(_QUIET_S),
         timeout_graceful_shutdown=int(STOP_S),
+        **tls,
     )
 
 
@@ -172,12 +228,16 @@ async def _grpc(receiver: Receiver, guard: Guard, options: Options) -> tuple[Any
     from rlhf_otel.server.otlp_grpc import grpc_server
 
     server = grpc_server(receiver, guard)
+    address, certificate = _address(options.host, options.grpc_port), options.certificate
     try:
-        port = server.add_insecure_port(_address(options.host, options.grpc_port))
+        if certificate is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, certificate.for_grpc())
     except RuntimeError:
         raise _taken(options.host, options.grpc_port, "--grpc-port", "it cannot be listened at") from None
     await server.start()
-    return server, _url(options.host, port)
+    return server, _url(options.host, port, certificate)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -235,7 +295,7 @@ def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _url(host: str, port: int) -> str:
+def _url(host: str, port: int, certificate: Certificate | None) -> str:
     """What an application on this machine is given as its endpoint."""
     anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-    return f"http://{_address(anywhere.get(host, host), port)}"
+    return f"{'https' if certificate else 'http'}://{_address(anywhere.get(host, host), port)}"

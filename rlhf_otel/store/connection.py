@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 import weakref
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -137,6 +138,18 @@ class Door:
         if self._connection is not None:
             _inherited.append(self._connection)
         self._connection, self._lock, self._pid = None, threading.RLock(), os.getpid()
+
+
+class Doors(ABC):
+    """What the parts of a store have in common: where it is, and the ways in."""
+
+    path: str
+
+    @abstractmethod
+    def _reading(self) -> contextlib.AbstractContextManager[sqlite3.Connection]: ...
+
+    @abstractmethod
+    def _writing(self) -> contextlib.AbstractContextManager[sqlite3.Connection]: ...
 
 
 class _Resting(threading.local):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from rlhf_otel.store.connection import Doors
 from rlhf_otel.store.errors import StoreError
-from rlhf_otel.store.sql import query
+from rlhf_otel.store.sql import at_most, query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,16 +57,8 @@ class Credential(NamedTuple):
         return self.expires_ns is None or now_ns < self.expires_ns
 
 
-class Ledger(ABC):
+class Ledger(Doors):
     """What `Store` adds to the records of calls."""
-
-    path: str
-
-    @abstractmethod
-    def _reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
-
-    @abstractmethod
-    def _writing(self) -> AbstractContextManager[sqlite3.Connection]: ...
 
     def audit(self, action: str, what: Mapping[str, Any], *, who: str) -> None:
         """Notes that somebody did something; on the disk when it returns.
@@ -92,7 +83,7 @@ class Ledger(ABC):
         given |= {} if since_ns is None else {"since_ns": since_ns}
         with self._reading() as connection:
             text = query("audit_page", *sorted(given))
-            rows = connection.execute(text, {**given, "limit": -1 if limit is None else limit})
+            rows = connection.execute(text, {**given, "limit": at_most(limit)})
             return [Entry(row["time_ns"], row["who"], row["action"], json.loads(row["what"])) for row in rows]
 
     def credentials(self) -> list[Credential]:

@@ -42,6 +42,11 @@ def statements(text: str) -> Iterator[str]:
             pending = ""
 
 
+def at_most(limit: int | None) -> int:
+    """`limit` as SQLite takes it."""
+    return -1 if limit is None else limit
+
+
 CHUNK = 64
 """How many values a query whose name ends in `_present` takes."""
 

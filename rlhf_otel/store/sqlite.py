@@ -25,17 +25,17 @@ from rlhf_otel.store.joins import Joiner
 from rlhf_otel.store.ledger import Ledger
 from rlhf_otel.store.messages import Reader
 from rlhf_otel.store.migrate import migrate, missing
+from rlhf_otel.store.opinions import Opinions
 from rlhf_otel.store.retention import Removed, Retention, give_back, oldest_ns
 from rlhf_otel.store.rows import (
     HASHED,
-    feedback_of_body,
     handle_of_row,
     interaction_of_row,
     log_of_row,
     point_of_row,
     span_of_row,
 )
-from rlhf_otel.store.sql import query
+from rlhf_otel.store.sql import at_most, query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -51,7 +51,7 @@ _MANY_RATED = 1000
 _OF_SETTING = {"model", "provider", "service", "status"}
 
 
-class Store(Ledger):
+class Store(Opinions, Ledger):
     """Interactions, spans and feedback on disk, or in memory for the path `:memory:`.
 
     Safe to share between threads. Use as a context manager, or call `close`. A forked child may go on using it; only
@@ -213,29 +213,6 @@ class Store(Ledger):
             texts, {"since_ns": since_ns, "until_ns": until_ns}, None, has_feedback, newest_first, join=True
         )
 
-    def feedback_on(self, targets: Iterable[Interaction]) -> dict[str, list[Feedback]]:
-        """The feedback that counts now on each of `targets`, by span id, oldest first; [] where none does."""
-        with self._reading() as connection:
-            joiner = Joiner(connection)
-            return {target.span_id: joiner.current(target) for target in targets}
-
-    def history(self, interaction: Interaction) -> list[Feedback]:
-        """Every feedback ever given on `interaction`, oldest first: superseded, retracted and the retractions too."""
-        with self._reading() as connection:
-            return Joiner(connection).history(interaction)
-
-    def feedback(self, feedback_id: str) -> Feedback | None:
-        """The feedback with this id, whether it counts or not; None where there is none."""
-        with self._reading() as connection:
-            row = connection.execute(query("feedback_find"), (column_text(feedback_id),)).fetchone()
-            return None if row is None else feedback_of_body(row["body"])
-
-    def pending(self, limit: int | None = None) -> list[Feedback]:
-        """The feedback, oldest first, whose target is not in the store (yet)."""
-        with self._reading() as connection:
-            rows = connection.execute(query("feedback_pending"), {"limit": _at_most(limit)})
-            return [feedback_of_body(row["body"]) for row in rows]
-
     def find(
         self,
         *,
@@ -292,7 +269,7 @@ class Store(Ledger):
         given |= {} if event_name is None else {"event_name": column_text(event_name)}
         with self._reading() as connection:
             reader = Reader(connection)
-            rows = connection.execute(query("log_page", *sorted(given)), {**given, "limit": _at_most(limit)})
+            rows = connection.execute(query("log_page", *sorted(given)), {**given, "limit": at_most(limit)})
             return [log_of_row(row, reader) for row in rows]
 
     def points(
@@ -303,7 +280,7 @@ class Store(Ledger):
         given |= {} if name is None else {"name": column_text(name)}
         with self._reading() as connection:
             reader = Reader(connection)
-            rows = connection.execute(query("point_page", *sorted(given)), {**given, "limit": _at_most(limit)})
+            rows = connection.execute(query("point_page", *sorted(given)), {**given, "limit": at_most(limit)})
             return [point_of_row(row, reader) for row in rows]
 
     def _pages(
@@ -382,11 +359,6 @@ def _ways_to_feedback(connection: sqlite3.Connection, clauses: set[str]) -> set[
         return {"from_all", "has_feedback"}
     (rare,) = connection.execute(query("feedback_is_rare"), {"many": _MANY_RATED}).fetchone()
     return {"from_rated"} if rare else {"from_all", "has_feedback"}
-
-
-def _at_most(limit: int | None) -> int:
-    """`limit` as SQLite takes it."""
-    return -1 if limit is None else limit
 
 
 def _texts_given(texts: Mapping[str, str | None]) -> dict[str, Any]:

@@ -53,7 +53,8 @@ class Serve:
             raise RuntimeError(self.process.communicate()[1])
         place = json.loads(line)
         self.url: str = place["http"]
-        self.grpc: str = (place["grpc"] or "").removeprefix("http://")
+        self.grpc: str = (place["grpc"] or "").rpartition("//")[2]
+        self.login: str = place["login"]
 
     @property
     def port(self) -> int:

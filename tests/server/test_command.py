@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -34,7 +35,7 @@ def started(*words: str) -> tuple[subprocess.Popen[str], list[str]]:
     line = [sys.executable, "-m", "rlhf_otel.cli.main", "serve", *words]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=QUIET)
     assert process.stderr is not None
-    return process, [process.stderr.readline() for _ in range(4)]
+    return process, [process.stderr.readline() for _ in range(5)]
 
 
 def get(server: Serve, path: str, **headers: str) -> tuple[int, dict[str, str]]:
@@ -57,6 +58,7 @@ def test_it_says_where_it_listens_and_what_to_do_next(path: Path) -> None:
     assert lines[0].endswith(f", into {path}\n")
     assert f"OTEL_EXPORTER_OTLP_ENDPOINT={url} rlhf-otel-instrument python app.py" in lines[1]
     assert f"rlhf-otel traces --store {path}" in lines[2]
+    assert re.search(rf"browse: +{re.escape(url)}/login\?code=[\w-]{{43}}$", lines[3])
     assert (out, process.returncode) == ("", 0)
 
 
