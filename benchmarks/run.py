@@ -1,4 +1,4 @@
-"""All benchmarks of the capture path, one after the other, and one table. A few minutes.
+"""All benchmarks of the capture path, one after the other, and one table. About 40 minutes on two quiet cores.
 
 python benchmarks/run.py [--quick] [--json] [NAME...]
 """
@@ -9,6 +9,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 
 from harness import HERE, Row, as_json, print_rows
 
@@ -39,7 +40,10 @@ def main() -> int:
     names = options.names or BENCHMARKS
     if unknown := set(names).difference(BENCHMARKS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    tables = [measured(name, quick=options.quick) for name in names]
+    tables = []
+    for place, name in enumerate(names, 1):
+        print(f"{place} of {len(names)}: {name}, since {time.strftime('%H:%M')}", file=sys.stderr, flush=True)
+        tables.append(measured(name, quick=options.quick))
     rows = [row for table in tables for row in table]
     if options.json:
         print(as_json(rows))
