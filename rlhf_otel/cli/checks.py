@@ -161,7 +161,7 @@ def store(config: Config) -> Iterator[Finding]:
     elif not Path(path).exists():
         yield _could_be_made(Path(path))
     else:
-        yield _opened(path)
+        yield from _opened(path)
 
 
 def _could_be_made(path: Path) -> Finding:
@@ -184,21 +184,26 @@ def _refusal(path: Path) -> str:
     return ""
 
 
-def _opened(path: str) -> Finding:
+def _opened(path: str) -> Iterator[Finding]:
     """Opens it for writing, which also brings an older schema up to date."""
     from rlhf_otel.store import Store, StoreError
+    from rlhf_otel.store.inbox import Inbox
 
     try:
         with Store.open(path) as opened:
-            counts = opened.counts()
+            counts, aside = opened.counts(), Inbox(opened).aside()
     except StoreError as error:
         newer = "newer version" in str(error)
         helps = "upgrade rlhf-otel: pip install -U rlhf-otel" if newer else "move the file away"
-        return Finding("store", "fail", str(error), f"{helps}, or name another with RLHF_OTEL_STORE")
+        yield Finding("store", "fail", str(error), f"{helps}, or name another with RLHF_OTEL_STORE")
+        return
     calls, feedback, waiting = counts["interactions"], counts["feedback"], counts["pending"]
     inside = f"{calls:,} calls, {feedback:,} feedback, {waiting:,} waiting"
     hint = "; `rlhf-otel feedback --pending` lists feedback whose call is missing" if waiting else ""
-    return Finding("store", "ok", f"{path} is writable and holds {inside}{hint}")
+    yield Finding("store", "ok", f"{path} is writable and holds {inside}{hint}")
+    if aside:
+        said = f"{aside} batches that were received could not be read in, and are kept as they came"
+        yield Finding("store", "warn", said, "upgrade rlhf-otel and start `rlhf-otel serve`, which tries them again")
 
 
 def spool(config: Config) -> Iterator[Finding]:

@@ -67,6 +67,7 @@ class Writer:
     def __init__(self, store: Store, inbox_bytes: int) -> None:
         self.fault = ""
         self.expected = 0
+        Inbox(store).try_again()  # this may be the version that can
         self.backlog = Inbox(store).size()
         self._inbox_bytes = inbox_bytes
         self._store = store

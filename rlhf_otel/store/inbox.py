@@ -6,6 +6,7 @@ what is new. So a receiver in a rush writes bytes, says yes, and reads them in l
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rlhf_otel.store.sqlite import Store
 
 SignalName = Literal["traces", "logs", "metrics"]
+
+_log = logging.getLogger(__name__)
 
 ROW_BYTES = 1 << 18
 """How much small requests make a row together: what is added in one transaction, while which nobody else can write."""
@@ -54,6 +57,22 @@ class Inbox:
             (size,) = connection.execute(query("inbox_size")).fetchone()
             return int(size)
 
+    def aside(self) -> int:
+        """How many rows could not be added, and are kept for a version that can."""
+        with self._store._reading() as connection:
+            (count,) = connection.execute(query("inbox_count_aside")).fetchone()
+            return int(count)
+
+    def try_again(self) -> None:
+        """What was set aside is read in like the rest, once more.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        if self.aside():
+            with self._store._writing() as connection:
+                connection.execute(query("inbox_try_again"))
+
     def read_in(self) -> Iterator[int]:
         """Adds what the inbox holds to the store, as if it had just come, the oldest first and until there is nothing.
 
@@ -70,8 +89,10 @@ class Inbox:
                 self._finish(query("inbox_remove"), row["seq"])
             except StoreError:
                 raise
-            except Exception:  # noqa: BLE001 - whatever it is, it must not stand in the way of all that came later
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not stand in the way of all that came later
                 self._finish(query("inbox_set_aside"), row["seq"])
+                _log.warning("%d bytes of %s could not be read in (%s); they are kept in the store",
+                             len(row["body"]), row["signal"], type(error).__name__)  # fmt: skip
             yield len(row["body"])
 
     def _oldest(self) -> Any:

@@ -10,6 +10,8 @@ import sqlite3
 import pytest
 
 from rlhf_otel.cli import checks, probe
+from rlhf_otel.store import Store
+from rlhf_otel.store.inbox import Inbox
 from rlhf_otel.testing import FakeCollector
 
 
@@ -35,6 +37,16 @@ def test_the_store_is_counted(run, store):
     detail = examined(run("doctor", "--json", "--store", store))[0]["store", "ok"]["detail"]
     assert "3 calls, 5 feedback, 1 waiting" in detail
     assert "feedback --pending" in detail
+
+
+def test_what_could_not_be_read_in_is_told(run, tmp_path):
+    """Batches that were received, and that this version cannot take apart, are no secret."""
+    with Store.open(tmp_path / "x.db") as store:
+        Inbox(store).put([("traces", b"no request at all")])
+        assert list(Inbox(store).read_in()) == [17]
+    row = examined(run("doctor", "--json", "--store", "x.db"))[0]["store", "warn"]
+    assert row["detail"].startswith("1 batches that were received could not be read in")
+    assert "rlhf-otel serve" in row["remedy"]
 
 
 def test_a_damaged_store_fails_with_a_remedy(run, tmp_path):

@@ -81,14 +81,18 @@ def test_several_may_read_in_at_the_same_time(path: Path) -> None:
         assert (store.counts()["interactions"], store.counts()["feedback"]) == (100, 20)
 
 
-def test_what_cannot_be_added_is_set_aside(store: Store, path: Path) -> None:
-    """It stands in nobody's way, and is still in the file for a version that can."""
+def test_what_cannot_be_added_is_set_aside(store: Store, path: Path, caplog) -> None:
+    """It stands in nobody's way, is told of once, and is still in the file for a version that can."""
     inbox = Inbox(store)
     inbox.put([("traces", b"no request at all")])
     inbox.put([("traces", body())])
     assert len([size for size in inbox.read_in() if size]) == 2
     assert (store.counts()["interactions"], inbox.size()) == (1, 0)
+    assert caplog.messages == ["17 bytes of traces could not be read in (DecodeError); they are kept in the store"]
     assert b"no request at all" in b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert inbox.aside() == 1
+    inbox.try_again()
+    assert (inbox.aside(), inbox.size()) == (0, 17)
 
 
 def test_reading_in_ends_when_the_patience_does(path: Path) -> None:

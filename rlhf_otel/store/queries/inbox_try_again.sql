@@ -1,0 +1,1 @@
+UPDATE inbox SET aside = 0 WHERE aside
