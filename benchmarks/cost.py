@@ -39,10 +39,11 @@ CASES = {
     "anthropic, 200 KB in 50 turns": 20,
 }
 WHOLE = {"openai chat": 100, "openai stream of 500": 40, "anthropic message": 100}
-APART = ("bare", "bare2", "floor", "own", "foreign")
+APART = ("bare", "bare2", "floor", "own", "foreign", "sampled out")
 TOGETHER = ("bare", "bare2", "floor exported", "own exported")
-TARGETS = {"own": 1.0, "foreign": 1.5, "own exported": 1.5}
-_LABELS = {"own": "own provider", "foreign": "foreign provider", "own exported": "own provider"}
+TARGETS = {"own": 1.0, "foreign": 1.5, "sampled out": 0.5, "own exported": 1.5}
+_LABELS = {"own": "own provider", "foreign": "foreign provider", "sampled out": "sampled out, held",
+           "own exported": "own provider"}  # fmt: skip
 
 Question = tuple[str, str, bool]
 """Variant, case, whether of the whole process."""

@@ -11,7 +11,8 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import cases
@@ -163,8 +164,8 @@ class _Sink:
     newest: Any = None
 
     def wants(self, item: Any) -> bool:
-        """Everything."""
-        return True
+        """Everything but feedback."""
+        return hasattr(item, "interaction")
 
     def send(self, items: Any) -> bool:
         """Counts."""
@@ -179,12 +180,14 @@ class _Sink:
 class Own(Variant):
     """Ours on its own provider: the rest of the work is done by the export thread, into a sink that discards."""
 
+    settings: Mapping[str, Any] = MappingProxyType({})
+
     def __init__(self, clients: cases.Clients) -> None:
         super().__init__(clients)
         import rlhf_otel
         from rlhf_otel.export import setup
 
-        rlhf_otel.instrument()
+        rlhf_otel.instrument(**self.settings)
         telemetry = setup.current()
         assert telemetry is not None
         telemetry.own.worker._make_sinks = self.sinks
@@ -204,6 +207,30 @@ class Own(Variant):
     def example(self) -> dict[str, Any]:
         """What the newest span carries."""
         return dict(self.sink.newest.attributes)
+
+
+class SampledOut(Own):
+    """Ours where no trace is sampled: every call waits for somebody to rate it."""
+
+    settings: Mapping[str, Any] = MappingProxyType({"sample_rate": 0.0})
+
+    def finished(self) -> int:
+        """What was sampled out, as nothing goes to the sink."""
+        from rlhf_otel import hooks
+
+        assert_no_faults()
+        return hooks.counters["sampled_out"]
+
+    def example(self) -> dict[str, Any]:
+        """The newest span, once somebody has rated its call."""
+        from rlhf_otel import feedback
+        from rlhf_otel.export import setup
+
+        telemetry = setup.current()
+        assert telemetry is not None
+        feedback.record(span_id=next(reversed(telemetry.hold._held)), value=True)
+        assert self._flush(30.0)
+        return super().example()
 
 
 class OwnExported(Own):
@@ -239,6 +266,7 @@ VARIANTS: dict[str, type[Variant]] = {
     "floor": Floor,
     "own": Own,
     "foreign": Foreign,
+    "sampled out": SampledOut,
     "floor exported": FloorExported,
     "own exported": OwnExported,
 }

@@ -89,12 +89,16 @@ def stats() -> dict[str, Any]:
     """What happened in this process so far.
 
     Counts of calls, interactions, errors, feedback, drops, failed uploads (`failed_batches`), faults, and of what waits
-    to be delivered (`spooled` of them on the disk alone); `feedback_rate` and `error_rate` of the interactions, their
-    `average_duration_s`, and the newest `sessions` with their interactions, errors and how many of them were rated.
+    to be delivered (`spooled` of them on the disk alone). Calls that are `sampled_out` are `held` for a while, then
+    `promoted` to interactions by feedback, or `expired`. `feedback_rate` and `error_rate` of all calls, their
+    `average_duration_s`, and the newest `sessions` with their calls (`interactions`), errors and how many were rated.
     """
     telemetry = setup.current()
     waiting = telemetry.own.intake.waiting if telemetry is not None else 0
-    known = ("calls", "interactions", "errors", "feedback", "feedback_refused", "signals_detected", "dismissed",
+    if telemetry is not None:
+        telemetry.hold.let_go()
+    known = ("calls", "interactions", "errors", "sampled_out", "promoted", "expired", "feedback", "feedback_refused",
+             "signals_detected", "dismissed",
              "dropped_by_processor", "dropped_queue_full", "dropped_undelivered", "dropped_spool_full",
              "failed_batches", "faults")  # fmt: skip
     spooled = telemetry.own.worker.on_disk if telemetry is not None else 0
@@ -103,6 +107,8 @@ def stats() -> dict[str, Any]:
         **hooks.counters,
         "waiting": waiting,
         "spooled": spooled,
+        "held": 0 if telemetry is None else len(telemetry.hold),
+        "held_bytes": 0 if telemetry is None else telemetry.hold.bytes,
         **totals.process.shown(),
     }
 

@@ -54,6 +54,28 @@ class Opinion(NamedTuple):
     comment: str | None = None
 
 
+class SampledOut(Protocol):
+    """A call that is over, and whose span was sampled out: all that there was of it, of which nothing was read."""
+
+    handle: Handle
+    span: Any
+    size: int
+    """How many bytes it holds, about."""
+    end_ns: int
+    duration_s: float
+    failed: bool
+    operation: str
+    session: str | None
+    user: str | None
+    message: str | None
+
+    def figures(self) -> tuple[Interaction, Sequence[int]]:
+        """The call as a record as far as nothing has to be read for it, and the times of its chunks."""
+
+    def finalize(self, **given: Any) -> Completed:
+        """Everything known of the call, once: as for `end_later`."""
+
+
 class Telemetry(Protocol):
     """Where spans, events and figures go, and what they go through before."""
 
@@ -76,6 +98,12 @@ class Telemetry(Protocol):
         Returns:
             Whether that was allowed; otherwise nothing is done, and the work is to be done before the span ends.
         """
+
+    def sampled_out(self, call: SampledOut) -> bool:
+        """Takes notice of a call whose span was sampled out; whether the call is kept in case somebody rates it."""
+
+    def ended(self, handle: Handle, session: str | None, operation: str, *, failed: bool) -> None:
+        """Takes notice of the end of any other call."""
 
     def complete(self, interaction: Interaction) -> Completed:
         """Runs the pipeline and tells the listeners; what comes back may leave the process. Never raises."""

@@ -322,6 +322,13 @@ class Feedback:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def given_by(self) -> Literal["human", "signal", "program"]:
+        """Whether somebody said it, did something, or a program judged; what an edit made of the answer was said."""
+        if self.kind == "signal" and not self.correction:
+            return "signal"
+        return "human" if self.annotator_kind == "HUMAN" else "program"
+
+    @property
     def score(self) -> float | None:
         """`value` on a scale of 0 to 1; None for a value that is no number or has no known scale."""
         if isinstance(self.value, bool):

@@ -139,6 +139,9 @@ VARIANT: Final = "rlhf.variant"
 CONSENT: Final = "rlhf.consent"
 CONTEXT: Final = "rlhf.context."
 STEPS: Final = "rlhf.steps"
+SAMPLED_RATE: Final = "rlhf.sampled.rate"
+SAMPLED_REASON: Final = "rlhf.sampled.reason"
+SAMPLED_HOLD: Final = "rlhf.sampled.hold"
 
 # --- What a receiver adds -----------------------------------------------------------------------------------------
 # Of spans of other emitters, so that nothing is lost that has no place in an interaction.

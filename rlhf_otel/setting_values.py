@@ -46,6 +46,11 @@ def age(text: str) -> float:
     return seconds(text)
 
 
+def age_or_none(text: str) -> float:
+    """The same, or 0."""
+    return 0.0 if text.strip() in ("0", "0.0") else age(text)
+
+
 def amount(text: str) -> int:
     """A whole number from 0."""
     value = int(text)
@@ -62,6 +67,15 @@ def word(*words: str) -> Callable[[str], str]:
             if text.strip().lower() == word.lower():
                 return word
         raise ValueError(text)
+
+    return parse
+
+
+def some_of(*known: str) -> Callable[[str], tuple[str, ...]]:
+    """Some of `known`, in any case, with commas between them."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        return tuple(word(*known)(part) for part in words(text))
 
     return parse
 

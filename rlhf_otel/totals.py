@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import Any
 
 from rlhf_otel import hooks
-from rlhf_otel.records import Feedback, Interaction
+from rlhf_otel.records import Feedback
 
 SESSIONS = 1000
 """How many sessions are told apart, the newest."""
@@ -34,20 +34,19 @@ class Totals:
             self._sessions: OrderedDict[str, dict[str, int]] = OrderedDict()
             self._calls: OrderedDict[str, str | None] = OrderedDict()  # the newest calls not rated yet, with session
 
-    def interaction(self, interaction: Interaction) -> None:
-        """Takes notice of a finished call."""
+    def call(self, span_id: str, session: str | None, seconds: float, *, failed: bool) -> None:
+        """Takes notice of a finished call, whether it was sampled or not."""
         with self._lock:
-            failed = interaction.status == "error"
             self._interactions += 1
             self._errors += failed
-            self._seconds += interaction.duration_s
-            self._calls[interaction.span_id] = interaction.session
+            self._seconds += seconds
+            self._calls[span_id] = session
             if len(self._calls) > _RATED:
                 self._calls.popitem(last=False)
-            if interaction.session is not None:
-                session = self._session(interaction.session)
-                session["interactions"] += 1
-                session["errors"] += failed
+            if session is not None:
+                figures = self._session(session)
+                figures["interactions"] += 1
+                figures["errors"] += failed
 
     def feedback(self, feedback: Feedback) -> None:
         """Takes notice of what somebody has said; a call that is rated twice is one rated call."""

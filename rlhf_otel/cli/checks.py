@@ -54,9 +54,9 @@ def recording(config: Config) -> Iterator[Finding]:
         yield Finding("recording", "ok", f"without content (capture from {config.values['capture'].source})")
     else:
         yield Finding("recording", "ok", f"with content ({config.capture})")
-    rate = config.sample_rate
-    if rate == 0:
-        yield Finding("sampling", "warn", "sample_rate is 0, so no call is kept", "set RLHF_OTEL_SAMPLE_RATE to 1")
+    if config.sample_rate == 0:
+        kept = f"only what is rated within {config.hold_age:g} s" if config.hold_age else "nothing"
+        yield Finding("sampling", "warn", f"sample_rate is 0, so {kept} is kept", "set RLHF_OTEL_SAMPLE_RATE to 1")
 
 
 def settings(config: Config) -> Iterator[Finding]:

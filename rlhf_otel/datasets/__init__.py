@@ -9,6 +9,8 @@ from __future__ import annotations
 from rlhf_otel.datasets.gates.finding import Finding
 from rlhf_otel.datasets.making import EmptyError, GateError, Outcome, make_dataset
 from rlhf_otel.datasets.recipe import Recipe, RecipeError
+from rlhf_otel.datasets.weights import weight
 from rlhf_otel.datasets.writing import WriteError
 
-__all__ = ["EmptyError", "Finding", "GateError", "Outcome", "Recipe", "RecipeError", "WriteError", "make_dataset"]
+__all__ = ["EmptyError", "Finding", "GateError", "Outcome", "Recipe", "RecipeError", "WriteError", "make_dataset",
+           "weight"]  # fmt: skip

@@ -79,6 +79,7 @@ class OwnProviders:
         if self._way not in (None, way) and self.intake.waiting:
             self.intake.close(_LAST_S)  # it goes where it was to go
         self.config = config
+        self.__dict__.pop("call_spans", None)
         path = store_path(config)
         self.store_sink = None if path is None else self._store_at(path)
         self._event_store_sink = self.store_sink
@@ -194,7 +195,7 @@ class OwnProviders:
         """What starts the spans of calls as long as nobody but us listens to the tracer provider."""
         from rlhf_otel.export.spans import CallSpans
 
-        return CallSpans(self.tracer_provider)
+        return CallSpans(self.tracer_provider, self.config.hold_age or None)
 
     def may_defer(self, span: Any) -> bool:
         """Whether the work on `span` may be put off: one of `call_spans`, to which still nobody else listens."""

@@ -121,12 +121,12 @@ async def _awaited(result: Any) -> Any:
     return await result
 
 
-_FIGURES = ("gen_ai.request.", "gen_ai.usage.", "gen_ai.embeddings.", "http.", "server.", "openai.")
+_FIGURES = ("gen_ai.request.", "gen_ai.usage.", "gen_ai.embeddings.", "http.", "server.", "openai.", "rlhf.sampled.")
 """What attributes are called of which numbers are kept where content is withheld."""
 _WORDS = frozenset(
     {semconv.OUTPUT_TYPE, semconv.OPENAI_API_TYPE, semconv.OPENAI_REQUEST_SERVICE_TIER,
      semconv.OPENAI_RESPONSE_SERVICE_TIER, semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, semconv.SERVER_ADDRESS,
-     semconv.REQUEST_REASONING_LEVEL, *semconv.PROCESSING_TIME_HEADERS}
+     semconv.REQUEST_REASONING_LEVEL, semconv.SAMPLED_REASON, *semconv.PROCESSING_TIME_HEADERS}
 )  # fmt: skip
 """Attributes of which text is kept as well."""
 

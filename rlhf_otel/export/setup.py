@@ -157,6 +157,7 @@ def shutdown(timeout: float = 3.0) -> bool:
     with _lock:
         if _telemetry is None:
             return True
+        _telemetry.hold.forget()
         delivered = _telemetry.own.intake.close(timeout)
         _telemetry = hooks.telemetry = hooks.locate = hooks.settings = None
         hooks.provider_names, hooks.inject_usage, hooks.calls_are_captured = {}, False, True

@@ -69,11 +69,12 @@ class CallSpan(Span):
 
     @property
     def added(self) -> dict[str, Any]:
-        """The attributes that somebody else has set, but for those that we know better."""
+        """How it was sampled, and the attributes that somebody else has set, but for those that we know better."""
         if not self._is_touched:
-            return {}
+            return self.made_by.sampling
         ours = self._given.keys() | codec.RECORD_ATTRIBUTES
-        return {key: value for key, value in dict(self._attributes or {}).items() if key not in ours}
+        others = {key: value for key, value in dict(self._attributes or {}).items() if key not in ours}
+        return {**others, **self.made_by.sampling}
 
     def final(self, attributes: dict[str, Any], status: Status | None) -> ReadableSpan:
         """What is exported: `attributes`, and the events and links that somebody else has put on the span."""
@@ -91,10 +92,56 @@ class CallSpan(Span):
         return "_rest" in vars(self)
 
 
+class SampledOutSpan(NonRecordingSpan):
+    """A span that records nothing, as it was sampled out; it is sampled after all where somebody rates its call."""
+
+    def __init__(
+        self, spans: CallSpans, name: str, context: SpanContext, *,
+        parent: SpanContext | None, kind: SpanKind, start_ns: int,
+    ) -> None:  # fmt: skip
+        super().__init__(context)
+        self.made_by = spans
+        self.parent = parent
+        self._name, self._kind, self._start_ns = name, kind, start_ns
+
+    @property
+    def added(self) -> dict[str, Any]:
+        """How it was sampled: by feedback."""
+        return {**self.made_by.sampling, semconv.SAMPLED_REASON: "feedback"}
+
+    def final(self, attributes: dict[str, Any], status: Status | None, end_ns: int) -> ReadableSpan:
+        """What is exported. Its parent may be nowhere, as that was sampled out with it."""
+        context = self.get_span_context()
+        flags = _FLAGS[context.trace_flags & _RANDOM | _SAMPLED]
+        return ReadableSpan(
+            self._name, SpanContext(context.trace_id, context.span_id, False, flags, context.trace_state), self.parent,
+            self.made_by.resource, attributes, kind=self._kind, status=status or _UNSET, start_time=self._start_ns,
+            end_time=end_ns, instrumentation_scope=self.made_by.scope,
+        )  # fmt: skip
+
+
+def rate_of(sampler: Any) -> float | None:
+    """The share of traces that `sampler` keeps; None where it does not say, as one that goes by something else."""
+    rate = getattr(getattr(sampler, "_root", sampler), "rate", None)
+    return rate if isinstance(rate, float) else None
+
+
+def keeps_nothing(sampler: Any) -> bool:
+    """Whether no trace is to begin here at all, which is no matter of chance."""
+    return bool(getattr(sampler, "_root", sampler).get_description() == "AlwaysOffSampler")
+
+
 class CallSpans:
     """Starts spans as the tracer of `provider` does: same ids, same sampling, same parents."""
 
-    def __init__(self, provider: TracerProvider) -> None:
+    def __init__(self, provider: TracerProvider, hold_s: float | None = None) -> None:
+        """With `hold_s`, calls that are sampled out are kept for so long in case somebody rates them."""
+        rate = rate_of(provider.sampler)
+        self._holds = hold_s is not None and not keeps_nothing(provider.sampler)
+        self.sampling: dict[str, Any] = {}
+        if rate is not None and rate < 1:
+            kept = {semconv.SAMPLED_HOLD: hold_s} if self._holds else {}
+            self.sampling = {semconv.SAMPLED_RATE: rate, **kept}
         tracer: Any = provider.get_tracer(semconv.SCOPE, __version__, semconv.SCHEMA_URL)
         self.scope = tracer._instrumentation_scope
         self._provider = provider
@@ -114,6 +161,8 @@ class CallSpans:
         if sampled.decision.is_sampled():
             flags |= _SAMPLED
         context = SpanContext(trace_id, self._ids.generate_span_id(), False, _FLAGS[flags], sampled.trace_state)
+        if not flags & _SAMPLED and self._holds:
+            return SampledOutSpan(self, name, context, parent=parent, kind=kind, start_ns=start_ns)
         if not sampled.decision.is_recording():
             return NonRecordingSpan(context)
         return CallSpan(self, name, context, parent=parent, kind=kind, attributes=sampled.attributes, start_ns=start_ns)

@@ -8,7 +8,6 @@ and the work is done there. A processor that somebody adds to our provider makes
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import _logs, metrics, trace
 
 from rlhf_otel import __version__, codec, handles, hooks, semconv, totals
-from rlhf_otel.export import limits
+from rlhf_otel.export import limits, whose
+from rlhf_otel.export.hold import Hold
 from rlhf_otel.export.items import EndedSpan, ended
 from rlhf_otel.export.metrics import Instruments
 from rlhf_otel.export.own import is_stand_in
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from rlhf_otel.config import Config
     from rlhf_otel.export.own import OwnProviders
     from rlhf_otel.export.spans import CallSpan
-    from rlhf_otel.records import Feedback, Interaction
+    from rlhf_otel.hooks import SampledOut
+    from rlhf_otel.records import Feedback, Handle, Interaction
 
 _SPAN_MODES, _EVENT_MODES = ("SPAN_ONLY", "SPAN_AND_EVENT"), ("EVENT_ONLY", "SPAN_AND_EVENT")
 _ARMS = 10_000
@@ -84,6 +85,17 @@ class ProviderTelemetry:
     def adopted(self, span: Any, completed: Completed, end_ns: int) -> None:
         """Nothing: there is no other place than the providers that were given."""
 
+    def sampled_out(self, call: SampledOut) -> bool:
+        """Counts and measures the call, of which nothing is read, and keeps nothing."""
+        hooks.count("sampled_out")
+        totals.process.call(call.handle.span_id, call.session, call.duration_s, failed=call.failed)
+        if self._instruments() is not None:
+            self.measure(*call.figures())
+        return False
+
+    def ended(self, handle: Handle, session: str | None, operation: str, *, failed: bool) -> None:
+        """Nothing: who sees all calls can count the answers of a session."""
+
     def complete(self, interaction: Interaction) -> Completed:
         """The pipeline, in place: a span that has been started cannot be dropped, only its content can."""
         return self._announced(self.pipeline(interaction, deferred=False))
@@ -92,7 +104,10 @@ class ProviderTelemetry:
         interaction, _, dropped = completed
         self._remember_arm(interaction)
         hooks.count("interactions")
-        totals.process.interaction(interaction)
+        if semconv.SAMPLED_REASON not in interaction.attributes:  # else it was counted and measured when it ended
+            totals.process.call(
+                interaction.span_id, interaction.session, interaction.duration_s, failed=interaction.status == "error"
+            )
         hooks.announce("drop" if dropped else "interaction", interaction)
         if interaction.status == "error":
             hooks.count("errors")
@@ -127,6 +142,8 @@ class ProviderTelemetry:
 
     def measure(self, interaction: Interaction, stamps: Sequence[int]) -> None:
         """Records the client histograms, where there is a meter."""
+        if semconv.SAMPLED_REASON in interaction.attributes:
+            return
         if (instruments := self._instruments()) is not None:
             instruments.measure(interaction, stamps)
             self._measured()
@@ -157,7 +174,7 @@ class ProviderTelemetry:
 
     def emit(self, feedback: Feedback, *, told: bool = True) -> str:
         """Emits the feedback event in the context of the rated span."""
-        feedback = self.pipeline.feedback(feedback)
+        feedback = self._rated(self.pipeline.feedback(feedback))
         self._log(
             semconv.EVALUATION_EVENT,
             codec.feedback_attributes(feedback),
@@ -172,6 +189,9 @@ class ProviderTelemetry:
             instruments.count(feedback, *self._arms.get(feedback.span_id, (None, None)))
             self._measured()
         return self._status(feedback) if told else ""
+
+    def _rated(self, feedback: Feedback) -> Feedback:
+        return feedback
 
     def _emit_details(self, interaction: Interaction) -> None:
         attributes = codec.interaction_attributes(interaction)
@@ -217,6 +237,8 @@ class Telemetry(ProviderTelemetry):
         self.own = own
         own.redacted = pipeline.redacted
         self._on_foreign = on_foreign
+        self.hold = Hold(config.hold_age, config.hold_bytes, config.hold_for, self._bring_back)
+        self._counts_answers = config.sample_rate < 1
         self._detects = config.signals and config.detect_signals
         self._finish = self._finish_deferred  # bound once: one for each call in the queue adds up
 
@@ -228,7 +250,7 @@ class Telemetry(ProviderTelemetry):
 
     def tracer(self) -> Any:
         """That of our provider, unless the application has set a global one."""
-        provider = _global_provider()
+        provider = whose.tracer_provider()
         if provider is None:
             provider = self.own.tracer_provider
         if self._tracer_of[0] is not provider:
@@ -241,7 +263,7 @@ class Telemetry(ProviderTelemetry):
     @property
     def is_foreign(self) -> bool:
         """Whether spans go to a provider that the application set."""
-        provider = _global_provider()
+        provider = whose.tracer_provider()
         return provider is not None and provider is not self.own.made_tracer_provider
 
     def end_later(self, span: Any, end_ns: int, finalize: Callable[..., Completed], size: int) -> bool:
@@ -253,13 +275,41 @@ class Telemetry(ProviderTelemetry):
 
     def _finish_deferred(self, span: CallSpan, finalize: Callable[..., Completed]) -> EndedSpan | None:
         """On the export thread: what the ended span is exported as; None for what a processor dropped."""
-        completed = finalize(attributes=span.added, resource=span.made_by.resource_attributes)
+        return self._exported(finalize(attributes=span.added, resource=span.made_by.resource_attributes), span.final)
+
+    def _exported(self, completed: Completed, final: Callable[[dict[str, Any], Any], Any]) -> EndedSpan | None:
         if completed.dropped:
             return None
         interaction = completed.interaction
         failed = interaction.status == "error"
         status = trace.Status(trace.StatusCode.ERROR, interaction.error_message) if failed else None
-        return ended(span.final(self.attributes(completed), status), interaction)
+        return ended(final(self.attributes(completed), status), interaction)
+
+    def sampled_out(self, call: SampledOut) -> bool:
+        """The same, and keeps the call where the provider is ours."""
+        super().sampled_out(call)
+        self.ended(call.handle, call.session, call.operation, failed=call.failed)
+        made_by = getattr(call.span, "made_by", None)
+        return made_by is not None and made_by.are_ours_alone and self.hold.add(call)
+
+    def ended(self, handle: Handle, session: str | None, operation: str, *, failed: bool) -> None:
+        """Counts the answers of a session where a share of them is stored."""
+        if self._counts_answers and session is not None:
+            self.hold.turns.note(session, handle, operation, failed=failed)
+
+    def _bring_back(self, call: SampledOut) -> None:
+        self.own.intake.put(("call", self._finish_held, call), call.size)
+
+    def _finish_held(self, call: SampledOut) -> EndedSpan | None:
+        """On the export thread: what a call is exported as that somebody has rated; None where a processor drops it."""
+        span = call.span
+        return self._exported(
+            call.finalize(attributes=span.added, resource=span.made_by.resource_attributes),
+            lambda attributes, status: span.final(attributes, status, call.end_ns),
+        )
+
+    def _rated(self, feedback: Feedback) -> Feedback:
+        return self.hold.rated(feedback)
 
     def adopted(self, span: Any, completed: Completed, end_ns: int) -> None:
         """Keeps a copy, by the same ids, of a span that is on neither our provider nor the application's global one.
@@ -296,7 +346,7 @@ class Telemetry(ProviderTelemetry):
         self.own.measured()
 
     def _meter(self) -> Any:
-        provider = _global_meter_provider()
+        provider = whose.meter_provider()
         return self.own.meter_provider if provider is None else provider
 
     def _loggers(self) -> Any:
@@ -320,33 +370,6 @@ class Telemetry(ProviderTelemetry):
         """The handle of a stored interaction that goes by one of these ids; None without a store."""
         store = self.own.store_sink
         return store.find(turn=turn, **ids) if store is not None and any(ids.values()) else None
-
-
-def _global_provider() -> Any:
-    """The global tracer provider; None where none has been set.
-
-    The API's own function asks the environment each time as long as that is so, which is a tenth of what a call costs.
-    """
-    if getattr(trace, "_TRACER_PROVIDER", trace) is None and not _LOADED_BY_NAME:
-        return None
-    provider = trace.get_tracer_provider()
-    return None if isinstance(provider, trace.ProxyTracerProvider) else provider
-
-
-_LOADED_BY_NAME = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ
-"""A provider that this variable names is made by the API when it is first asked for."""
-
-
-def _global_meter_provider() -> Any:
-    """The global meter provider; None where none has been set. Not asked for then, for the same reason."""
-    held = getattr(metrics, "_internal", metrics)
-    if getattr(held, "_METER_PROVIDER", metrics) is None and not _METERS_LOADED_BY_NAME:
-        return None
-    provider = metrics.get_meter_provider()
-    return None if is_stand_in(provider) else provider
-
-
-_METERS_LOADED_BY_NAME = "OTEL_PYTHON_METER_PROVIDER" in os.environ
 
 
 def _target_context(trace_id: str, span_id: str) -> Any:

@@ -17,7 +17,7 @@ import wrapt
 
 from rlhf_otel import hooks, libraries
 from rlhf_otel.instrumentation import detached, providers
-from rlhf_otel.instrumentation.call import end_open_streams
+from rlhf_otel.instrumentation.unfinished import end_open_streams
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.instrumentors import (

@@ -15,7 +15,6 @@ import itertools
 import operator
 import sys
 import time
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -24,7 +23,9 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from rlhf_otel import app_context, codec, handles, hooks, semconv
 from rlhf_otel.instrumentation import bodies, collected
 from rlhf_otel.instrumentation.held import HeldSpan
+from rlhf_otel.instrumentation.sampled_out import SampledOut
 from rlhf_otel.instrumentation.stamps import Stamps
+from rlhf_otel.instrumentation.unfinished import open_streams
 from rlhf_otel.records import Handle, InteractionDraft, frozen
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 _clock = time.perf_counter_ns
 _CANCELLATIONS = ("CancelledError", "Cancelled", "KeyboardInterrupt", "GeneratorExit")
 
-open_streams: weakref.WeakSet[Call] = weakref.WeakSet()
-"""Streams that have not ended yet, so that the end of the process can end them."""
-
 _CLOSED: list[object] = []
 _NO_STAMPS = Stamps()
 """What a call that has ended has in place of its own, as it may wait for long to be exported."""
@@ -53,10 +51,10 @@ class Call:
     """A call under way. The public fields are the ones that readers set; see `Interaction` for what they mean."""
 
     __slots__ = (
-        "__weakref__", "_adopted", "_asked", "_body", "_context", "_end_ns", "_first_reasoning", "_open", "_started",
-        "attributes", "cache_write_tokens", "cached_tokens", "complete", "dropped", "end", "endpoint", "error",
-        "failure", "finish_reasons", "first_token", "handle", "headers_at", "hides", "input", "input_tokens", "misread",
-        "output", "output_tokens", "patch", "provider", "reasoning_tokens", "request_model", "response_id",
+        "__weakref__", "_adopted", "_asked", "_body", "_end_ns", "_first_reasoning", "_open", "_started",
+        "attributes", "cache_write_tokens", "cached_tokens", "complete", "context", "dropped", "end", "endpoint",
+        "error", "failure", "finish_reasons", "first_token", "handle", "headers_at", "hides", "input", "input_tokens",
+        "misread", "output", "output_tokens", "patch", "provider", "reasoning_tokens", "request_model", "response_id",
         "response_model", "retries", "span", "stamps", "start_ns", "state", "status_code", "stream", "system",
         "telemetry", "tools",
     )  # fmt: skip
@@ -81,7 +79,7 @@ class Call:
         self.start_ns = time.time_ns()
         self._started = self._asked = _clock()
         self.headers_at = 0
-        self._context = app_context.collected()
+        self.context = app_context.collected()
         self._end_ns = 0
         self._adopted: HeldSpan | None = None
         self._body: bytes | Mapping[str, Any] | None = None
@@ -128,7 +126,7 @@ class Call:
         )
         self._open = [_process]
         if self.stream:  # of any other call nobody has an id before its end
-            handles.remember(self.handle, self._context.message)
+            handles.remember(self.handle, self.context.message)
             collected.watch()
             open_streams.add(self)
 
@@ -179,7 +177,7 @@ class Call:
             self.handle = h = Handle(h.trace_id, h.span_id, self.response_id, h.start_ns, h.sampled)
         elif self.stream:
             return  # it is findable since it began
-        handles.remember(h, self._context.message)
+        handles.remember(h, self.context.message)
 
     def read(self, reader: Any, *args: Any) -> None:
         """Runs one of the provider's readers; what it raises is ours to report and never the application's to see."""
@@ -243,12 +241,30 @@ class Call:
             self.read(self.endpoint.end, self.state)
             open_streams.discard(self)
         self.identified()
-        if not self.span.is_recording():
-            self._body = None  # nobody will see what it says
-        size = len(self._body) if isinstance(self._body, bytes) else 0  # of what is large where anything is
-        later = self._adopted is None and self.telemetry.end_later(self.span, self._end_ns, self.finalize, size)
+        if (handle := self.handle) is None:
+            return
+        if self._adopted is None and not handle.sampled and not self.span.is_recording():
+            self._pass_over(handle)
+            return
+        if self.context.session is not None:
+            self.telemetry.ended(handle, self.context.session, self.endpoint.operation, failed=self._has_failed())
+        later = self._adopted is None and self.telemetry.end_later(self.span, self._end_ns, self.finalize, self.size)
         if not later:
             self._finish_inline()
+
+    def _pass_over(self, handle: Handle) -> None:
+        """The span was sampled out; the call may be kept for a while all the same."""
+        self.state = None
+        if not self.telemetry.sampled_out(SampledOut(self, handle, self._end_ns, failed=self._has_failed())):
+            self._body = None  # nobody will see what it says
+
+    @property
+    def size(self) -> int:
+        """How many bytes what was asked has, of what is large where anything is."""
+        return len(self._body) if isinstance(self._body, bytes) else 0
+
+    def _has_failed(self) -> bool:
+        return self._failure()[1] is not None
 
     def _is_cut_short(self) -> bool:
         """Whether a stream ended, as if all were well, without what its provider ends an answer with."""
@@ -293,7 +309,7 @@ class Call:
     def interaction(self, resource: Mapping[str, Any]) -> Interaction:
         """The call as a record, before the pipeline."""
         assert self.handle is not None
-        c, content = self._context, self.telemetry.captures_content
+        c, content = self.context, self.telemetry.captures_content
         error_type, error_message = self._failure()
         parent = getattr(self.span, "parent", None)
         return frozen(InteractionDraft(
@@ -367,26 +383,9 @@ def _said(error: BaseException) -> str:
         return codec.UNREADABLE
 
 
-def end_open_streams() -> None:
-    """Ends what is still open, at the end of the process."""
-    collected.end_all()
-    for call in _all_open():
-        call.finish("abandoned")
-
-
 def _leave_to_the_parent() -> None:
     global _process
     _process = object()
-    open_streams.clear()
 
 
 hooks.after_fork(_leave_to_the_parent)
-
-
-def _all_open() -> list[Call]:
-    """What is open now, while other threads may still begin streams."""
-    while True:
-        try:
-            return list(open_streams)
-        except RuntimeError:  # the set has grown meanwhile
-            continue

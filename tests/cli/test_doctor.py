@@ -107,7 +107,7 @@ def test_each_kind_of_refusal_has_its_remedy(reason, helps):
     [
         ("OTEL_SDK_DISABLED", "true", "recording", "OTEL_SDK_DISABLED"),
         ("RLHF_OTEL_ENABLED", "false", "recording", "enabled=false"),
-        ("RLHF_OTEL_SAMPLE_RATE", "0", "sampling", "no call is kept"),
+        ("RLHF_OTEL_SAMPLE_RATE", "0", "sampling", "only what is rated within 600 s is kept"),
         ("RLHF_OTEL_PROVIDERS", "anthropic", "not recorded", "left out by the settings: openai "),
         ("OTEL_TRACES_EXPORTER", "none", "endpoint", "OTEL_TRACES_EXPORTER=none"),
     ],

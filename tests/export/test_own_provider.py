@@ -97,7 +97,7 @@ def test_the_tree_around_a_call_is_in_the_store():
 
 def test_a_share_of_traces_is_kept_and_all_feedback():
     """`sample_rate=0` keeps no call, still answers with handles, and keeps the feedback as pending."""
-    rlhf.instrument(sample_rate=0.0)
+    rlhf.instrument(sample_rate=0.0, hold_age=0)
     made = rlhf.capture(prompt="a", response="b")
     assert made.sampled is False
     assert feedback.record(made, True).status == "pending"

@@ -1,0 +1,37 @@
+"""Whether the application has set global providers, and which."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from opentelemetry import metrics, trace
+
+from rlhf_otel.export.own import is_stand_in
+
+
+def tracer_provider() -> Any:
+    """The global tracer provider; None where none has been set.
+
+    The API's own function asks the environment each time as long as that is so, which is a tenth of what a call costs.
+    """
+    if getattr(trace, "_TRACER_PROVIDER", trace) is None and not _LOADED_BY_NAME:
+        return None
+    provider = trace.get_tracer_provider()
+    return None if isinstance(provider, trace.ProxyTracerProvider) else provider
+
+
+_LOADED_BY_NAME = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ
+"""A provider that this variable names is made by the API when it is first asked for."""
+
+
+def meter_provider() -> Any:
+    """The global meter provider; None where none has been set. Not asked for then, for the same reason."""
+    held = getattr(metrics, "_internal", metrics)
+    if getattr(held, "_METER_PROVIDER", metrics) is None and not _METERS_LOADED_BY_NAME:
+        return None
+    provider = metrics.get_meter_provider()
+    return None if is_stand_in(provider) else provider
+
+
+_METERS_LOADED_BY_NAME = "OTEL_PYTHON_METER_PROVIDER" in os.environ
