@@ -219,7 +219,7 @@ label { min-width: calc(var(--size, 2rem) - .25rem); }
 button:hover { background: color-mix(in srgb, currentColor 12%, transparent); }
 [aria-pressed=true], label:has(:checked), label:has(~ label :checked) { color: var(--on); }
 [aria-pressed=true] svg, label:has(:checked) svg, label:has(~ label :checked) svg { fill: currentColor; }
-input { position: absolute; inset: 0; margin: 0; opacity: 0; cursor: pointer; }
+input { position: absolute; z-index: 1; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: pointer; }
 :focus-visible, label:has(:focus-visible) { outline: 2px solid currentColor; outline-offset: 1px; }
 form { align-items: end; gap: .5rem; width: 28rem; max-width: 100%; }
 textarea { flex: 1 1 12rem; min-width: 0; padding: .5rem .75rem; border-color: var(--line); }
@@ -262,7 +262,7 @@ class RlhfFeedback extends HTMLElement {
     this.#root.replaceChildren();
     if (!token) return;
     const step = this.getAttribute("step") ?? undefined, name = option(this, "name") ?? NAME, steps = this.#list("steps");
-    const named = steps > 0 ? Array.from({ length: steps }, (_, at) => this.#text("step", { n: at + 1 })) : steps;
+    const named = steps > 0 ? Array.from({ length: Math.min(steps, 99) }, (_, at) => this.#text("step", { n: at + 1 })) : steps;
     const main = this.#row(token, this.#text("label"), { name, step: step && +step });
     this.#comment(main);
     this.#list("aspects").forEach((part) => {
@@ -276,7 +276,7 @@ class RlhfFeedback extends HTMLElement {
   // What may be pressed for one thing that is rated.
   #row(token, label, about, isShown) {
     const shelf = `${SHELF}said:${token.slice(12, 40)}${about.name}:${about.step}`;
-    const stars = option(this, "stars"), most = stars == null || stars === "false" ? 0 : +stars || 5;
+    const stars = option(this, "stars"), most = stars == null || stars === "false" ? 0 : Math.min(+stars || 5, 10);
     const row = make("div", { part: "row", role: "group", "aria-label": label });
     if (isShown) row.append(make("b", { part: "label" }, label));
     let said = safely(() => JSON.parse(sessionStorage.getItem(shelf)))() ?? {};
