@@ -76,7 +76,7 @@ const soon = (ms) => {
   clearTimeout(timer);
   timer = setTimeout(flush, ms);
 };
-const pause = () => Math.min(1000 * 2 ** fails, 3e5) * (0.75 + Math.random() / 2);
+const pause = () => Math.min(500 * 2 ** fails, 3e5) * (0.75 + Math.random() / 2);
 
 // As much as goes to one place at once, and is not on its way: text, so that no browser first asks whether it may.
 const batch = () => {
@@ -201,7 +201,7 @@ const make = (tag, attributes, ...children) => {
 const icon = (name) => make("svg", { viewBox: "0 0 24 24", "aria-hidden": true }, make("path", { d: ICONS[name] }));
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(`
-:host { display: inline-block; max-width: 100%; --on: var(--rlhf-accent, currentColor); --round: var(--rlhf-radius, .5rem);
+:host { display: inline-block; max-width: 100%; --on: var(--rlhf-accent, currentColor); --size: var(--rlhf-size, 2rem);
   --ink: color-mix(in srgb, currentColor 80%, transparent); --line: color-mix(in srgb, currentColor 55%, transparent); }
 :host([hidden]), [hidden] { display: none !important; }
 * { box-sizing: border-box; font: inherit; color: inherit; }
@@ -212,10 +212,10 @@ span { font-size: .875em; color: var(--ink); margin-inline: .5rem; }
 b { font-size: .875em; min-width: 8em; margin-inline: .375rem; }
 svg { display: block; width: 1.25rem; fill: none; stroke: currentColor; stroke-width: 1.600; stroke-linejoin: round; }
 [part=down] svg { transform: scale(-1); }
-button, label, textarea { border: 1px solid transparent; border-radius: var(--round); background: none; }
-button, label { position: relative; display: grid; place-items: center; min-width: var(--size, 2rem); min-height: var(--size, 2rem);
+button, label, textarea { border: 1px solid transparent; border-radius: var(--rlhf-radius, .5rem); background: none; }
+button, label { position: relative; display: grid; place-items: center; min-width: var(--size); min-height: var(--size);
   padding: 0; color: var(--ink); cursor: pointer; }
-label { min-width: calc(var(--size, 2rem) - .25rem); }
+label { min-width: calc(var(--size) - .25rem); }
 button:hover { background: color-mix(in srgb, currentColor 12%, transparent); }
 [aria-pressed=true], label:has(:checked), label:has(~ label :checked) { color: var(--on); }
 [aria-pressed=true] svg, label:has(:checked) svg, label:has(~ label :checked) svg { fill: currentColor; }
@@ -225,7 +225,7 @@ form { align-items: end; gap: .5rem; width: 28rem; max-width: 100%; }
 textarea { flex: 1 1 12rem; min-width: 0; padding: .5rem .75rem; border-color: var(--line); }
 textarea::placeholder { color: var(--ink); opacity: 1; }
 [part=send] { padding: 0 1rem; border-color: var(--line); }
-@media (pointer: coarse) { :host { --size: 2.75rem; } }
+@media (pointer: coarse) { :host { --size: var(--rlhf-size, 2.75rem); } }
 @media (prefers-reduced-motion: no-preference) { button, label { transition: background .15s, scale .15s; } :active > svg { scale: .85; } }
 `);
 
@@ -276,7 +276,7 @@ class RlhfFeedback extends HTMLElement {
   // What may be pressed for one thing that is rated.
   #row(token, label, about, isShown) {
     const shelf = `${SHELF}said:${token.slice(12, 40)}${about.name}:${about.step}`;
-    const stars = option(this, "stars"), most = stars == null || stars === "false" ? 0 : Math.min(+stars || 5, 10);
+    const stars = option(this, "stars"), most = stars == null || stars === "false" ? 0 : +stars > 1 ? Math.min(stars, 10) : 5;
     const row = make("div", { part: "row", role: "group", "aria-label": label });
     if (isShown) row.append(make("b", { part: "label" }, label));
     let said = safely(() => JSON.parse(sessionStorage.getItem(shelf)))() ?? {};
@@ -347,7 +347,9 @@ class RlhfFeedback extends HTMLElement {
 customElements.define("rlhf-feedback", RlhfFeedback);
 
 safely(() => Object.keys(localStorage).filter((name) => name.startsWith(SHELF)).forEach((name) => {
-  queue.set(name.slice(SHELF.length), JSON.parse(localStorage[name]));
+  const item = safely(JSON.parse)(localStorage[name]);
+  if (item?.said?.token) queue.set(name.slice(SHELF.length), item);
+  else localStorage.removeItem(name);
 }))();
 soon(0);
 })();

@@ -20,7 +20,8 @@ addEventListener("securitypolicyviolation", (event) => console.error(event.viola
 """
 STYLE = """
 :root { color-scheme: light dark; --rlhf-accent: light-dark(#1a56db, #9dc1ff); }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem; }
+body { color: light-dark(#1c1e21, #e8eaed); background: light-dark(#fff, #17191c); font: 16px/1.5 system-ui, sans-serif;
+  max-width: 44rem; margin: 2rem auto; padding: 0 1rem; }
 """
 
 
@@ -64,7 +65,7 @@ class Page:
     """A page in Chromium."""
 
     def __init__(self, page, endpoint_url, site):
-        self.page, self.url, self._site, self.errors = page, endpoint_url, site, []
+        self.page, self.url, self.origin, self._site, self.errors = page, endpoint_url, site.url, site, []
         page.add_init_script(LISTEN)
         page.on("console", lambda message: message.type in ("error", "warning") and self.errors.append(message.text))
 

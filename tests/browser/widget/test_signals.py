@@ -14,7 +14,7 @@ def signals(found):
 
 
 def test_buttons(site, call, token, given):
-    """Pressing what is marked is the signal that it names, once, by mouse or keyboard, whatever is inside the button."""
+    """Pressing what is marked is the signal that it names, once, by mouse or keyboard, whatever is inside."""
     buttons = "".join(
         f'<button data-rlhf-signal="{word}"><b>{word}</b></button>'
         for word in ("regenerate", "continue", "accept", "reject", "copy")
