@@ -18,8 +18,8 @@ from pathlib import Path
 from rlhf_otel.redact import DEFAULT_RULES, Rule
 
 CONFIG = Path(__file__).parents[1] / "collector-config.yaml"
-BEGIN = "      # Made from rlhf_otel/redact/rules.py by collector/redaction.py: begin"
-END = "      # Made from rlhf_otel/redact/rules.py by collector/redaction.py: end"
+BEGIN = "      # Made from rlhf_otel/redact/rules by collector/redaction.py: begin"
+END = "      # Made from rlhf_otel/redact/rules by collector/redaction.py: end"
 
 _ESCAPE = r"(?:\\\\)*\\(?:[bfnrt]|u[0-9A-Fa-f]{4})|(?:\\\\)+"
 """An escape in JSON, with all backslashes before it: half of an escape must not be left."""
@@ -56,11 +56,12 @@ _REWRITES = (
     (r"(?:[^-]*(?:-(?!----)[^-]*)*-----END", r'(?:(?:[^"-]|-{1,4}[^"-])*-----END'),
     (r"\bauthorization[\"']?", r"authorization(?:\\*[\"'])?"),
     (r"[:=]\s{0,3}[\"']?bearer", r"[:=]\s{0,3}(?:\\*[\"'])?bearer"),
+    (r"[:=]\s{0,3}[\"']?basic", r"[:=]\s{0,3}(?:\\*[\"'])?basic"),
     (
         r"(?P<keep>\b(?i:bearer)\s{1,3})(?=[A-Za-z._~+/-]{0,400}\d)[A-Za-z0-9._~+/-]{16,}",
         _before("A-Za-z0-9_") + r"(?P<keep>(?i:bearer)\s{1,3})" + _with_digit(16),
     ),
-    (rf"(?!git@)[{_LOCAL}]{{1,64}}@", _not_git() + "@"),
+    (rf"(?!git@)[{_LOCAL}]{{1,64}}(?<![.%+])@", _not_git() + "@"),
 )
 """What `translate` cannot do by itself: in Python's words, and in RE2's. Where a rule changes, it asks for more."""
 
@@ -75,7 +76,9 @@ def translate(rule: Rule) -> tuple[str, str]:
     for python, re2 in _REWRITES:
         pattern = pattern.replace(python, re2)
     pattern = re.sub(r"^\(\?<!\[([^\]]*)\]\)", lambda found: _before(found[1]), pattern)
+    pattern = re.sub(r"\(\?P<keep>\(\?<!\[([^\]]*)\]\)", lambda found: f"{_before(found[1])}(?P<keep>", pattern)
     pattern = re.sub(r"\(\?!\[([^\]]*)\]\)$", r"(?P<after>$|[^\1])", pattern)
+    pattern = re.sub(r"\(\?=(@.*)\)$", r"(?P<after>\1)", pattern)
     if re.search(r"\(\?(<?[!=])", pattern):
         raise ValueError(f"RE2 cannot look around as the rule {rule.name!r} does; say how in {Path(__file__).name}")
     groups = re.findall(r"\(\?P<(\w+)>", pattern)
@@ -86,9 +89,19 @@ def translate(rule: Rule) -> tuple[str, str]:
 def _statements(rule: Rule) -> Iterator[str]:
     """The statements for one rule. What takes the character behind it is done twice: two may share one between them."""
     pattern, replacement = translate(rule)
-    guard = " or ".join(f'IsMatch(cache["text"], {_quoted(word)})' for word in rule.keywords)
+    guard = " or ".join(f'IsMatch(cache["text"], {_quoted(word)})' for word in _words(rule))
     for _ in range(2 if "(?P<after>" in pattern else 1):
         yield f'replace_all_patterns(attributes, "value", {_quoted(pattern)}, {_quoted(replacement)}) where {guard}'
+
+
+def _words(rule: Rule) -> list[str]:
+    """What has to be in a text, as patterns."""
+    return [re.escape(word).replace("\\-", "-") for word in rule.keywords] or [rule.hint]
+
+
+def _is_said_by_its_form(rule: Rule) -> bool:
+    """Whether the pattern alone tells: the collector cannot compute a check digit, nor how random something is."""
+    return rule.check is None and rule.group in ("secrets", "email")
 
 
 def _quoted(text: str) -> str:
@@ -98,7 +111,7 @@ def _quoted(text: str) -> str:
 
 def block() -> str:
     """The lines between the marks."""
-    lines = [statement for rule in DEFAULT_RULES for statement in _statements(rule)]
+    lines = [statement for rule in filter(_is_said_by_its_form, DEFAULT_RULES) for statement in _statements(rule)]
     return "\n".join("        - '" + line.replace("'", "''") + "'" for line in lines)
 
 

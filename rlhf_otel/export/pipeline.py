@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import codec, hooks, records, semconv
 from rlhf_otel.hooks import Completed
-from rlhf_otel.redact.redactor import INTERACTION_FIELDS
+from rlhf_otel.redact.fields import INTERACTION_FIELDS
 
 if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Interaction
+    from rlhf_otel.redact import Redactor
 
 processors: list[hooks.Processor] = []
 """The user's, in the order in which they were added."""
@@ -41,9 +42,22 @@ def add_processor(processor: hooks.Processor) -> Callable[[], None]:
 class Pipeline:
     """The steps of one telemetry."""
 
-    def __init__(self, redactor: Any = None, *, errors: bool = True) -> None:
-        """`errors` says whether what went wrong with a call may be told."""
-        self.redactor, self.errors = redactor, errors
+    def __init__(self, make_redactor: Callable[[], Redactor | None] = lambda: None, *, errors: bool = True) -> None:
+        """What to do.
+
+        Args:
+            make_redactor: called when the first interaction or feedback comes, as its rules take time to load.
+            errors: whether what went wrong with a call may be told.
+        """
+        self._make_redactor, self.errors = make_redactor, errors
+        self._redactor: list[Redactor | None] = []
+
+    @property
+    def redactor(self) -> Redactor | None:
+        """What takes secrets out; None where that is switched off."""
+        if not self._redactor:
+            self._redactor = [self._make_redactor()]
+        return self._redactor[0]
 
     def __call__(self, interaction: Interaction, *, deferred: bool) -> Completed:
         """Runs every step; never raises.
@@ -78,16 +92,16 @@ class Pipeline:
 
     def redacted(self, interaction: Interaction, encoded: Mapping[str, str] | None = None) -> Interaction:
         """Redaction alone; never raises. `encoded` as the redactor takes it."""
-        if self.redactor is None:
-            return interaction
         try:
-            return self.redactor(interaction, encoded)  # type: ignore[no-any-return]
+            redactor = self.redactor
+            return interaction if redactor is None else redactor(interaction, encoded)
         except Exception as error:  # noqa: BLE001 - a redactor that breaks must not be a leak
             return _withheld("the redactor", interaction, error)
 
     def feedback(self, feedback: Feedback) -> Feedback:
         """Redacts what a person wrote."""
-        return self.redactor.redact_feedback(feedback) if self.redactor is not None else feedback
+        redactor = self.redactor
+        return feedback if redactor is None else redactor.redact_feedback(feedback)
 
     @staticmethod
     def _run(step: hooks.Processor, interaction: Interaction, deferred: bool) -> Interaction:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rlhf_otel.config import Config
     from rlhf_otel.export.own import OwnProviders
     from rlhf_otel.export.telemetry import ProviderTelemetry, Telemetry
+    from rlhf_otel.redact import Redactor
 
 _lock = threading.RLock()
 _telemetry: Telemetry | None = None
@@ -252,6 +253,10 @@ def _celery_worker_ends(**_: Any) -> None:
 
 def _pipeline(config: Config) -> Any:
     from rlhf_otel.export.pipeline import Pipeline
-    from rlhf_otel.redact import redactor_for
 
-    return Pipeline(redactor_for(config), errors=config.capture_errors)
+    def make_redactor() -> Redactor | None:
+        from rlhf_otel.redact import redactor_for
+
+        return redactor_for(config)
+
+    return Pipeline(make_redactor, errors=config.capture_errors)

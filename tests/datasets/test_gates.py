@@ -152,8 +152,8 @@ def test_a_benchmark_that_cannot_be_read(sessions, tmp_path):
     [
         ("key sk-proj-abcdefghijklmnop1234", ["openai-key"]),
         ("write to ann@example.com", ["email"]),
-        ("card 4111 1111 1111 1111 thanks", ["card-number"]),
-        ("pay to DE89 3704 0044 0532 0130 00 now", ["bank-account"]),
+        ("card 4111 1111 1111 1111 thanks", ["card"]),
+        ("pay to DE89 3704 0044 0532 0130 00 now", ["iban"]),
         ("card 4111 1111 1111 1112", []),
         ("order 1234567890123456", []),
         ("DE00370400440532013000", []),

@@ -25,6 +25,10 @@ CASES = {
     "spool_bytes": ("1000", 1000, 20, 20, ["0", "-1", "many"]),
     "sample_rate": ("0.25", 0.25, 0.5, 0.5, ["1.1", "-0.1", "nan", "half"]),
     "redact": ("off", False, True, True, ["strict"]),
+    "redact_rules": ("all, -phone", ("all", "-phone"), ["secrets"], ("secrets",), []),
+    "redact_file": ("rules.toml", "rules.toml", "x.toml", "x.toml", []),
+    "redact_hash": ("on", True, False, False, ["sha256"]),
+    "redact_key": ("secret", "secret", "other", "other", []),
     "providers": ("openai, anthropic", ("openai", "anthropic"), ["openai"], ("openai",), []),
     "provider_names": (
         "GPU:8000=vllm, *.x = y",
