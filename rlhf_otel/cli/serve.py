@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NEEDED = ("starlette", "uvicorn", "httptools", "orjson", "zstandard", "jinja2")
 """What the extra `[server]` brings."""
+SHORTEST_TOKEN = 16
+"""Characters of a token beyond this machine."""
 
 
 @click.command(
@@ -58,6 +60,11 @@ def command(host: str, insecure: bool, as_json: bool, store: str | None, **optio
         )
     from rlhf_otel.server.guard import is_loopback
 
+    if not is_loopback(host) and not insecure and 0 < len(config.server_token or "") < SHORTEST_TOKEN:
+        raise click.UsageError(
+            f"RLHF_OTEL_SERVER_TOKEN has fewer than {SHORTEST_TOKEN} characters, which others could find by trying;"
+            " `openssl rand -hex 32` makes one that nobody finds"
+        )
     _serve(config, _options(config, host, is_open=insecure or is_loopback(host), **options), as_json)
 
 

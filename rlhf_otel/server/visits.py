@@ -56,6 +56,7 @@ class Visits:
         self._guard, self._limits, self._words = guard, limits, words
         handlers: Any = dict.fromkeys((HTTPException, Refusal, StoreError, Exception), self._answer_to)
         self.app = Starlette(routes=routes, exception_handlers=handlers)
+        self.app.router.redirect_slashes = False  # the answer would repeat whatever host the request has named
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request; every outcome but a client that is gone is an answer."""

@@ -114,11 +114,22 @@ def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
-def test_others_are_let_in_only_with_a_token(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_others_are_let_in_only_with_a_token(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To listen beyond this machine needs a token, or a word that says one knows."""
     monkeypatch.delenv("RLHF_OTEL_SERVER_TOKEN", raising=False)
-    result = said("--host", host)
+    result = said("--host", host, "--store", str(tmp_path / "store.db"))
     assert (result.exit_code, "RLHF_OTEL_SERVER_TOKEN" in result.output) == (2, True)
+
+
+def test_a_token_that_can_be_guessed_is_refused_beyond_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not printed."""
+    monkeypatch.setenv("RLHF_OTEL_SERVER_TOKEN", "hunter2")
+    result = said("--host", "0.0.0.0")
+    assert (result.exit_code, "fewer than 16 characters" in result.output, "hunter2" in result.output) == (
+        2,
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize("token", ["two words", "tüken", "line\nbreak"])
@@ -129,11 +140,19 @@ def test_a_token_that_no_header_can_carry_is_refused(token: str, monkeypatch: py
     assert (result.exit_code, "a header cannot carry" in result.output, token in result.output) == (2, True, False)
 
 
-@pytest.mark.parametrize("environ", [{}, {"RLHF_OTEL_SERVER_TOKEN": "secret"}], ids=["insecure", "token"])
+@pytest.mark.parametrize("environ", [{}, {"RLHF_OTEL_SERVER_TOKEN": "0123456789abcdef"}], ids=["insecure", "token"])
 def test_it_can_listen_beyond_this_machine(path: Path, environ: dict[str, str]) -> None:
     """And is reached by its address."""
     with Serve(path, ["--host", "0.0.0.0", *([] if environ else ["--insecure"])], environ) as server:
         assert get(server, "/healthz") == (200, {"status": "ok", "inbox_bytes": 0})
+
+
+def test_named_tokens_are_enough_beyond_this_machine(path: Path) -> None:
+    """With any of them nobody writes who has shown none."""
+    made = CliRunner().invoke(cli, ["token", "create", "--role", "reader", "--store", str(path)])
+    assert made.exit_code == 0
+    with Serve(path, ["--host", "0.0.0.0"]) as server:
+        assert not endpoint_of(server).export("traces", traces(span())).ok
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

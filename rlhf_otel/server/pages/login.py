@@ -26,11 +26,9 @@ def page(site: Site, request: Request) -> Response:
     code = request.query_params.get("code", "")
     if not code or not is_followed(dict(request.headers.raw)) or request.method != "GET":
         return site.page(request, "login.html", said="")
-    address = _address(request)
-    site.limits.check_failures(address)
     opened = site.keyring.log_in(code, site.session_s)
     if opened is None:
-        site.limits.failed(address)
+        site.limits.failed(_address(request))
         return site.page(request, "login.html", 401, said=USED)
     # Where a link of another page led here, the browser sends no cookie of ours along a redirect: so we go on by page.
     return _with_session(site, site.page(request, "welcome.html"), opened[1])
@@ -40,11 +38,9 @@ def enter(site: Site, request: Request) -> Response:
     """Opens a session with a token that somebody has typed."""
     if not is_from_here(dict(request.headers.raw), request.url.scheme):
         raise Refusal(FORBIDDEN, "this was asked for by a page of another server")
-    address = _address(request)
-    site.limits.check_failures(address)
     principal = site.keyring.bearer(fields_of(request).get("token", "").strip())
     if principal is None:
-        site.limits.failed(address)
+        site.limits.failed(_address(request))
         return site.page(request, "login.html", 401, said=UNKNOWN)
     if not may(principal, "read"):
         return site.page(request, "login.html", 403, said=NOT_A_READER)

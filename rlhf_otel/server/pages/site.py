@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from rlhf_otel.server.access import PRINCIPAL, Principal, Right, may
-from rlhf_otel.server.answers import FORBIDDEN, UNKNOWN_SENDER, Refusal, refused_over_http
+from rlhf_otel.server.answers import BAD_DATA, FORBIDDEN, UNKNOWN_SENDER, Refusal, refused_over_http
 from rlhf_otel.server.pages.templates import environment
 
 if TYPE_CHECKING:
@@ -130,5 +130,12 @@ def reads_pages(request: Request) -> bool:
 
 
 def fields_of(request: Request) -> dict[str, str]:
-    """What a form sent."""
-    return dict(parse_qsl(request.state.body.decode("utf-8", "replace"), max_num_fields=100))
+    """What a form sent.
+
+    Raises:
+        Refusal: more than any form has.
+    """
+    try:
+        return dict(parse_qsl(request.state.body.decode("utf-8", "replace"), max_num_fields=100))
+    except ValueError:
+        raise Refusal(BAD_DATA, "there are too many fields") from None
