@@ -71,6 +71,7 @@ class Recipe:
         max_pairs: at most so many pairs of one prompt that nobody compared as such.
         max_chars: rows with more characters are left out.
         balance: model, variant, service, session or context.NAME, of which each value shall have equally many rows.
+        shares: VALUE=NUMBER, how many rows a value of `balance` shall have beside the others, which have 1 each.
         split: the share of rows that goes to the test file.
         split_by: conversation or time.
         benchmarks: files of which no row may hold anything.
@@ -106,6 +107,7 @@ class Recipe:
     max_pairs: int = 100
     max_chars: int = 1_000_000
     balance: str | None = None
+    shares: tuple[str, ...] = ()
     split: float = 0.0
     split_by: str = "conversation"
     benchmarks: tuple[str, ...] = ()
@@ -132,12 +134,20 @@ class Recipe:
             raise RecipeError("scores go from 0 to 1, and max_score is not above min_score")
         if not self.sources:
             raise RecipeError(f"no source is left; it is one or more of {', '.join(SOURCES)}")
+        self._check_plain()
+        self._check_balance()
+
+    def _check_plain(self) -> None:
         if self.is_plain and (self.split or self.balance):
             raise RecipeError(f"{self.format} has calls as they are: split and balance are for training formats")
         if self.is_plain and (odd := set(self.drop) - {"benchmark", "secrets"}):
             raise RecipeError(f"{self.format} has calls as they are, and nobody looks for {', '.join(sorted(odd))}")
+
+    def _check_balance(self) -> None:
         if self.balance and self.balance not in BALANCE_KEYS and not self.balance.startswith("context."):
             raise RecipeError(f"balance is {self.balance!r}; it is one of {', '.join(BALANCE_KEYS)} or context.NAME")
+        if self.wanted_shares and not self.balance:
+            raise RecipeError("shares are of the values of a key; name it by balance")
 
     @property
     def is_paired(self) -> bool:
@@ -158,6 +168,24 @@ class Recipe:
     def usable(self) -> tuple[str, ...]:
         """What rows of this format can be made from."""
         return _USABLE[self.format]
+
+    @property
+    def wanted_shares(self) -> dict[str, float]:
+        """By value of `balance` its share beside the others.
+
+        Raises:
+            RecipeError: a share is no number, or below 0.
+        """
+        made = {}
+        for given in self.shares:
+            value, _, number = given.rpartition("=")
+            try:
+                made[value] = float(number)
+            except ValueError:
+                made[value] = -1.0
+            if not value or not 0 <= made[value] < float("inf"):
+                raise RecipeError(f"the share {given!r} is not VALUE=NUMBER, as in gpt-5-mini=2")
+        return made
 
     @property
     def needs_unrated(self) -> bool:

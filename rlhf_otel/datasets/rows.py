@@ -6,19 +6,22 @@ import dataclasses
 import json
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rlhf_otel.datasets.drafts import ROWS
 from rlhf_otel.datasets.funnel import Funnel
 from rlhf_otel.datasets.gates.duplicates import Clusters
 from rlhf_otel.datasets.gates.finding import FAILED, MOST_ROWS, PASSED, WARNED, Finding, Sample
-from rlhf_otel.datasets.recipe import Recipe
+from rlhf_otel.datasets.recipe import Recipe, RecipeError
 from rlhf_otel.datasets.shelf import Shelf
 
 Progress = Callable[[str, int, int | None], None]
 """Is told what goes on, how many are done, and of how many, where that is known."""
 _SAMPLE: Final = "id, texts, label, lineage, conversation, prompt, split"
+_VALUE: Final = ("json_extract(lineage, ?)", "conversation")
 EVERY: Final = 500
 
 
@@ -58,19 +61,33 @@ class Rows:
         self._forget(reason, marked)
 
     def balance(self) -> None:
-        """Takes equally many of each value, those with the smallest hash: which they are hangs on nothing else."""
-        if self._recipe.balance is None:
+        """Takes of each value what its share allows, those with the smallest hash: which they are hangs on nothing
+        else. The value of which there are fewest beside its share decides how many.
+
+        Raises:
+            RecipeError: a share is of a value that no row has.
+        """
+        key = self._recipe.balance
+        if key is None:
             return
-        if self._recipe.balance == "session":
-            value, given = "conversation", []
-        else:
-            value, given = "json_extract(lineage, ?)", [f'$.about."{self._recipe.balance}"']
-        left = f"SELECT id, digest, {value} AS value FROM draft WHERE dropped IS NULL"
-        sizes = f"SELECT min(n) FROM (SELECT count(*) AS n FROM ({left}) GROUP BY value)"
-        (most,) = self._db.execute(sizes, given).fetchone()
-        ranked = f"SELECT id, row_number() OVER (PARTITION BY value ORDER BY digest) AS rank FROM ({left})"
-        numbers = [row[0] for row in self._db.execute(f"SELECT id FROM ({ranked}) WHERE rank > {most or 0}", given)]
-        self.leave_out(numbers, f"more than others have of {self._recipe.balance}")
+        query = f"SELECT id, {_VALUE[key == 'session']} AS value FROM draft WHERE dropped IS NULL ORDER BY digest"
+        by_value: dict[Any, array[int]] = defaultdict(lambda: array("q"))
+        for number, value in self._db.execute(query, [] if key == "session" else [f'$.about."{key}"']):
+            by_value[value].append(number)
+        shares = self._shares(key, by_value)
+        most = min((len(by_value[value]) / share for value, share in shares.items() if share), default=0.0)
+        for value, numbers in by_value.items():
+            kept = math.floor(most * shares[value] + 1e-9)
+            self.leave_out(numbers[kept:], f"more than its share of {key}")
+
+    def _shares(self, key: str, by_value: Mapping[Any, Sequence[int]]) -> dict[Any, float]:
+        """How many rows each value shall have beside the others."""
+        wanted = self._recipe.wanted_shares
+        known = {str(value) for value in by_value}
+        if unknown := sorted(wanted.keys() - known):
+            found = ", ".join(sorted(known)[:MOST_ROWS]) or "nothing"
+            raise RecipeError(f"no row has {key} {unknown[0]!r}, of which a share is wanted; there is {found}")
+        return {value: wanted.get(str(value), 1.0) for value in by_value}
 
     def divide(self, clusters: Clusters) -> None:
         """Gives each row its file. Rows of one conversation, prompt or wording never go to different files.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rlhf_otel.cli.recipe_options import read
-from rlhf_otel.datasets import GateError, Recipe, WriteError, make_dataset, shelf, writing
+from rlhf_otel.datasets import GateError, Recipe, RecipeError, WriteError, make_dataset, shelf, writing
 from rlhf_otel.store import Store
 
 FILES = {"README.md", "lineage.jsonl", "manifest.json", "train.jsonl"}
@@ -161,4 +161,29 @@ def test_rows_can_be_balanced(sessions):
         sessions.prefer(*sides)
     made = sessions.export(balance="context.kind")
     assert sorted(each["about"]["context.kind"] for each in made.lineage) == ["a", "a", "b", "b"]
-    assert made.dropped == {"more than others have of context.kind": 3}
+    assert made.dropped == {"more than its share of context.kind": 3}
+
+
+@pytest.mark.parametrize(
+    ("shares", "kinds"),
+    [
+        (("a=2",), "aaaabb"),
+        (("a=0",), "bb"),
+        (("b=2",), "abb"),
+        (("a=1", "b=3"), "bb"),
+    ],
+)
+def test_a_balance_can_be_wanted(sessions, shares, kinds):
+    """Of each value what its share allows; a share of 0 leaves a value out."""
+    for place, kind in enumerate("aaaaabb"):
+        sides = [sessions.call(f"Q{place}", word, context={"kind": kind}) for word in ("x", "y")]
+        sessions.prefer(*sides)
+    made = sessions.export(balance="context.kind", shares=shares)
+    assert "".join(sorted(each["about"]["context.kind"] for each in made.lineage)) == kinds
+
+
+def test_a_share_of_what_there_is_not(sessions):
+    """A misspelled value is refused with those that there are."""
+    sessions.prefer(sessions.call(answer="x"), sessions.call(answer="y"))
+    with pytest.raises(RecipeError, match="no row has model 'n', of which a share is wanted; there is m"):
+        sessions.export(balance="model", shares=("n=1",))
