@@ -53,19 +53,15 @@ def _prm(draft: Draft, _recipe: Recipe) -> Row:
 def _openai_dpo(draft: Draft, _recipe: Recipe) -> Row:
     """The preference format of hosted fine-tuning."""
     assert draft.worse is not None
-    asked: Row = {"messages": [_openai(message) for message in draft.prompt.messages]}
+    asked: Row = {"messages": _openai(draft.prompt.messages)}
     if draft.prompt.tools:
         asked["tools"] = [nested_tool(tool) for tool in draft.prompt.tools]
-    return {
-        "input": asked,
-        "preferred_output": [_openai(draft.answer)],
-        "non_preferred_output": [_openai(draft.worse)],
-    }
+    return {"input": asked, "preferred_output": _openai([draft.answer]), "non_preferred_output": _openai([draft.worse])}
 
 
 def _openai_chat(draft: Draft, _recipe: Recipe) -> Row:
     """The chat format of hosted fine-tuning."""
-    row: Row = {"messages": [_openai(message) for message in (*draft.prompt.messages, draft.answer)]}
+    row: Row = {"messages": _openai([*draft.prompt.messages, draft.answer])}
     if draft.prompt.tools:
         row["tools"] = [nested_tool(tool) for tool in draft.prompt.tools]
     return row
@@ -110,22 +106,31 @@ def _trl_message(message: ChatMessage) -> Row:
     return made
 
 
-def _openai(message: ChatMessage) -> Row:
-    """Arguments of tools as JSON text, and ids that join calls with what the tools answered."""
-    made: Row = {"role": message["role"], "content": message["content"]}
-    if calls := message.get("tool_calls"):
-        made["tool_calls"] = [
-            {
-                "id": call["id"] or f"call_{place}",
-                "type": "function",
-                "function": {"name": call["name"], "arguments": _as_text(call["arguments"])},
-            }
-            for place, call in enumerate(calls)
-        ]
-        made["content"] = message["content"] or None
-    if message["role"] == "tool":
-        made["tool_call_id"] = message.get("tool_call_id") or "call_0"
-    return made
+def _openai(messages: Sequence[ChatMessage]) -> list[Row]:
+    """Arguments of tools as JSON text, and ids that join calls with what the tools answered.
+
+    Where there are none, calls are numbered, and answered in their order.
+    """
+    rows: list[Row] = []
+    waiting: list[str] = []
+    for message in messages:
+        made: Row = {"role": message["role"], "content": message["content"]}
+        if calls := message.get("tool_calls"):
+            ids = [call["id"] or f"call_{len(rows)}_{place}" for place, call in enumerate(calls)]
+            made["tool_calls"] = list(map(_openai_call, ids, calls))
+            made["content"] = message["content"] or None
+            waiting = ids
+        if message["role"] == "tool":
+            answered = message.get("tool_call_id") or (waiting[0] if waiting else "call_0")
+            made["tool_call_id"] = answered
+            waiting = [each for each in waiting if each != answered]
+        rows.append(made)
+    return rows
+
+
+def _openai_call(name: str, call: Mapping[str, Any]) -> Row:
+    function = {"name": call["name"], "arguments": _as_text(call["arguments"])}
+    return {"id": name, "type": "function", "function": function}
 
 
 def _as_object(arguments: Any) -> Any:
