@@ -156,6 +156,21 @@ def joined(sessions: Sessions):
     return [(call, [f for f in sessions.feedback if call.span_id in (f.chosen, f.rejected)]) for call in sessions.calls]
 
 
+@settings(QUIET, max_examples=12)
+@given(seed=st.integers(0, 10**6), conversations=st.integers(1, 12))
+def test_whatever_is_played_its_pairs_are_found_and_no_other(seed, conversations, tmp_path_factory):
+    """Of any conversations: precision 1, recall 1, and each pair within one session and resting on what was said."""
+    sessions = Sessions(tmp_path_factory.mktemp("played"))
+    known = Script(sessions, seed).play(conversations)
+    made = sessions.export(sources=("human", "signal"), near_duplicates=False)
+    found = [(row["chosen"][-1]["content"], row["rejected"][-1]["content"]) for row in made.rows]
+    assert sorted(found) == sorted((better, worse) for _, better, worse in known)
+    session_of = {call.span_id: call.session for call in sessions.calls}
+    assert all(len({session_of[span] for span in each["spans"]}) == 1 for each in made.lineage)
+    told = {each.id for each in sessions.feedback}
+    assert all(each["feedback"] and told.issuperset(each["feedback"]) for each in made.lineage)
+
+
 @QUIET
 @given(votes=VOTES, turned=st.booleans())
 def test_the_winner_has_more_than_half_of_the_votes(votes, turned):

@@ -13,8 +13,18 @@ if not os.environ.get("RLHF_OTEL_TEST_LIBRARIES"):
     pytest.importorskip("trl")
 import datasets
 import torch
+import trl
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
+from transformers import (
+    DataCollatorForTokenClassification,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlamaForSequenceClassification,
+    LlamaForTokenClassification,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainingArguments,
+)
 from trl import (
     DPOConfig,
     DPOTrainer,
@@ -42,6 +52,7 @@ TOOLS = {
     "add": {"type": "object", "properties": {"terms": {"type": "array", "items": {"type": "number"}}}},
 }
 GIVEN = {"weather": {"city": "Paris"}, "add": {"terms": [1, 2]}}
+SIZE = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 TRAINERS = {
     "dpo": (DPOTrainer, DPOConfig),
     "kto": (KTOTrainer, KTOConfig),
@@ -131,9 +142,8 @@ def test_a_trainer_takes_the_rows_for_a_step(sessions, folder, tokenizer, format
     rows = loaded(sessions.export(format=format, style=style, near_duplicates=False), folder)
     trainer_class, config_class = TRAINERS[format]
     torch.manual_seed(0)
-    size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = LlamaConfig(
-        **size, vocab_size=len(tokenizer), max_position_embeddings=2048, pad_token_id=tokenizer.pad_token_id
+        **SIZE, vocab_size=len(tokenizer), max_position_embeddings=2048, pad_token_id=tokenizer.pad_token_id
     )
     kind = LlamaForSequenceClassification if format == "reward" else LlamaForCausalLM
     config.num_labels = 1
@@ -150,8 +160,39 @@ def test_a_trainer_takes_the_rows_for_a_step(sessions, folder, tokenizer, format
 
 
 def test_the_stepwise_type_is_what_its_documentation_says(sessions, folder):
-    """TRL has no trainer for it any more; the columns and their types are those of its stepwise supervision."""
+    """The columns and their types are those of TRL's stepwise supervision."""
     row = loaded(sessions.export(format="prm", near_duplicates=False), folder)[0]
     assert {name: type(value) for name, value in row.items()} == {"prompt": str, "completions": list, "labels": list}
     assert len(row["completions"]) == len(row["labels"]) == 2
     assert {type(label) for label in row["labels"]} == {bool}
+
+
+def test_a_model_of_steps_is_trained_for_a_step(sessions, folder, tokenizer):
+    """TRL has no trainer of stepwise supervision any more; a classifier of each step's last token learns from the rows.
+
+    The day on which TRL has one again, this fails, and that trainer belongs here.
+    """
+    assert [name for name in dir(trl) if "PRM" in name.upper()] == []
+    rows = loaded(sessions.export(format="prm", near_duplicates=False), folder)
+
+    def as_tokens(row):
+        ids = tokenizer(row["prompt"])["input_ids"]
+        labels = [-100] * len(ids)
+        for step, is_right in zip(row["completions"], row["labels"], strict=True):
+            added = tokenizer(f"\n{step}")["input_ids"]
+            ids += added
+            labels += [-100] * (len(added) - 1) + [int(is_right)]
+        return {"input_ids": ids, "labels": labels}
+
+    torch.manual_seed(0)
+    config = LlamaConfig(**SIZE, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, num_labels=2)
+    arguments = TrainingArguments(
+        output_dir=str(folder / "out"), max_steps=1, per_device_train_batch_size=4, use_cpu=True, report_to="none",
+        save_strategy="no",
+    )  # fmt: skip
+    trainer = Trainer(
+        model=LlamaForTokenClassification(config), args=arguments,
+        train_dataset=rows.map(as_tokens, remove_columns=rows.column_names),
+        data_collator=DataCollatorForTokenClassification(tokenizer),
+    )  # fmt: skip
+    assert 0 < trainer.train().training_loss < float("inf")
