@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "push": ("rlhf_otel.cli.push", "command", "Copy feedback into Phoenix or Langfuse, as annotations on their spans."),
     "export": ("rlhf_otel.cli.export", "command", "Make a dataset of calls and what people thought of them."),
     "datasets": ("rlhf_otel.cli.datasets", "command", "Look at datasets: list, show, diff, audit."),
+    "stats": ("rlhf_otel.cli.stats", "command", "Count calls: rated, failed, how long they took."),
     "compare": ("rlhf_otel.cli.compare", "command", "Compare variants or models by what people think of them."),
     "store": ("rlhf_otel.cli.store", "command", "See who read, exported, erased, logged in."),
     "spool": ("rlhf_otel.cli.spool", "command", "See, send or print what no backend has taken yet."),
