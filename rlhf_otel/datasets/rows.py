@@ -159,7 +159,7 @@ class Rows:
     def lines(self, split: str) -> Iterator[tuple[str, str]]:
         """Body and lineage of the rows of one file, in their order."""
         query = "SELECT body, lineage FROM draft WHERE split = ? AND dropped IS NULL ORDER BY place"
-        yield from self._db.cursor().execute(query, (split,))
+        return self._db.cursor().execute(query, (split,))
 
     def sizes(self) -> dict[str, int]:
         """How many rows each file has; `test` only where there is to be one."""
@@ -197,7 +197,7 @@ class Rows:
         return Finding("split", status, says, {**sizes, **shared})
 
     def _left(self, columns: str, order: str) -> Iterator[Any]:
-        yield from self._db.cursor().execute(f"SELECT {columns} FROM draft WHERE dropped IS NULL ORDER BY {order}")
+        return self._db.cursor().execute(f"SELECT {columns} FROM draft WHERE dropped IS NULL ORDER BY {order}")
 
     def _forget(self, reason: str, count: int) -> None:
         """Moves rows that had gone on from the count of those."""

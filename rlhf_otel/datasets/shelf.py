@@ -177,8 +177,11 @@ class Shelf:
             yield Vote(first, second, better, rule, rater, margin, tuple(json.loads(feedback)), weight, shown)
 
     def _walk(self, query: str, given: Any = ()) -> Iterator[Any]:
-        """The rows of a query on a cursor of their own, so that others can be asked meanwhile."""
-        yield from self.db.cursor().execute(query, given)
+        """The rows of a query on a cursor of their own, so that others can be asked meanwhile.
+
+        The cursor itself: a generator that nobody reads to its end would close it when the file is closed already.
+        """
+        return self.db.cursor().execute(query, given)
 
 
 @contextlib.contextmanager

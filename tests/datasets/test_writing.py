@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +107,33 @@ def test_no_room_for_the_temporary_file(pairs, tmp_path, monkeypatch):
     with pytest.raises(WriteError, match="database or disk is full"):
         pairs.export(format="kto")
     assert {path.name for path in tmp_path.iterdir()} == {"store-1.db"}
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+from rlhf_otel.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on the size of files there")
+@pytest.mark.parametrize("format", ["jsonl", "csv", "kto"])
+def test_files_that_cannot_grow(sessions, tmp_path, format):
+    """Where the system takes no more bytes, that is said in a line, and all that was begun is gone again."""
+    for number in range(30):
+        sessions.say(sessions.call(f"Question {number}", f"{number} " + "words " * 3000), True)
+    out, store = tmp_path / "sets" / "out", sessions.store()
+    words = ["export", "--format", format, "--out", out, "--store", store]
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", LIMITED, *map(str, words)], env=environ, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        f"Error: {out} cannot be written, and nothing was: File too large\n",
+    )
+    assert {path.name for path in tmp_path.rglob("*")} <= {"sets", store.name}
 
 
 def test_a_gate_that_fails_leaves_nothing_behind(sessions, tmp_path):
