@@ -11,10 +11,12 @@ import click
 
 from rlhf_otel.cli.common import Problem, console, examples, hanging, json_option, print_json, reading, store_option
 from rlhf_otel.cli.recipe_options import is_filtered, read, recipe_of, recipe_options
+from rlhf_otel.cli.who import operator
 
 if TYPE_CHECKING:
     from rlhf_otel.datasets import Finding, Outcome, Recipe
     from rlhf_otel.datasets.rows import Progress
+    from rlhf_otel.store import Store
 
 _COLOURS = {"passed": "green", "warned": "yellow", "failed": "red", "not run": "dim"}
 
@@ -69,7 +71,7 @@ def make(recipe: Recipe, store: str | None, out: Path | None, *, replace: bool =
             counted = _Counted(read(opened, recipe))
             outcome = make_dataset(
                 counted, recipe, out, replace=replace, keep_empty=replace,
-                unread=lambda: max(0, unread - counted.count),
+                unread=lambda: max(0, unread - counted.count), notes=list(_notes(opened, recipe)),
                 total=total if recipe.needs_unrated else None, progress=progress,
             )  # fmt: skip
         except GateError as error:
@@ -78,7 +80,33 @@ def make(recipe: Recipe, store: str | None, out: Path | None, *, replace: bool =
             return error.outcome, False
         except (WriteError, RecipeError) as error:
             raise Problem(str(error)) from None
+        if outcome.path is not None:
+            _note(opened.path, outcome)
     return outcome, False
+
+
+def _note(path: str, outcome: Outcome) -> None:
+    """Has the store remember who exported what. One that cannot be written, as a copy somewhere, has no such list."""
+    from rlhf_otel.store import Store, StoreError
+
+    what = {"format": outcome.recipe.format, "rows": dict(outcome.rows), "out": str(outcome.path)}
+    try:
+        with Store.open(path) as opened:
+            opened.audit("export", what, who=operator())
+    except StoreError as error:
+        click.echo(f"who exported this was not noted: {error}", err=True)
+
+
+def _notes(store: Store, recipe: Recipe) -> Iterator[str]:
+    """What the calls of a store do not say of themselves: that those are missing which nobody rated."""
+    from rlhf_otel.views import iso
+
+    thinned = store.thinned_ns()
+    if recipe.needs_unrated and thinned is not None and (recipe.since_ns or 0) < thinned:
+        yield (
+            f"Of calls before {iso(thinned)[:19]}Z only those are left that somebody rated: the others made room. "
+            "What is true of all calls shows since then alone (--since)"
+        )
 
 
 class _Counted:
@@ -120,6 +148,7 @@ def as_report(outcome: Outcome, *, stopped: bool = False) -> dict[str, Any]:
         "recipe": outcome.recipe.choices(),
         "rows": dict(outcome.rows),
         "rules": dict(outcome.rules),
+        "notes": list(outcome.notes),
         "stages": list(outcome.funnel),
         "gates": [each.as_json() for each in outcome.findings],
         "stopped_by": [each.gate for each in outcome.failures] if stopped else [],
@@ -169,6 +198,7 @@ def _hints(outcome: Outcome) -> Iterator[str]:
     """What somebody should know who did not get the rows that they expected."""
     from rlhf_otel.datasets.selection import NO_CONSENT, NO_FEEDBACK
 
+    yield from outcome.notes
     dropped = {reason: count for stage in outcome.funnel for reason, count in stage["dropped"].items()}
     if count := dropped.get(NO_CONSENT):
         yield (

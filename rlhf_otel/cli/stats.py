@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,11 +12,14 @@ from rlhf_otel.cli import marks
 from rlhf_otel.cli.common import examples, json_option, one_line, print_json, reading, store_option
 from rlhf_otel.cli.export import progress_bar
 from rlhf_otel.cli.traces import parse_since
+from rlhf_otel.datasets.weights import weight
 
 if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Interaction
 
 _SESSIONS = 10
+MOST_SESSIONS = 1000
+"""So many are told apart, the newest."""
 _EVERY = 1000
 
 
@@ -54,40 +56,52 @@ class Figures:
     """Sums over calls, in the order of their start."""
 
     def __init__(self) -> None:
-        from rlhf_otel.totals import Totals
-
-        self._totals = Totals()
         self._kinds: Counter[str] = Counter()
-        self._tokens: Counter[str] = Counter()
-        self._counted = Counter(interactions=0, errors=0, rated=0)
+        self._counted: Counter[str] = Counter()
+        self._seconds = 0.0
+        self._made: dict[str, float] = dict.fromkeys(("calls", "rated", "errors"), 0.0)
+        self._sessions: dict[str, Counter[str]] = {}
         self._period: list[int] = []
 
-    def add(self, interaction: Interaction, feedback: Iterable[Feedback]) -> None:
-        """Takes a call with what counts on it."""
-        self._totals.interaction(interaction)
-        given = list(feedback)
-        kinds = [each.kind for each in given]
-        for each in given:
-            self._totals.feedback(replace(each, span_id=interaction.span_id))  # whichever way it named the call
-        self._kinds.update(kinds)
-        self._tokens.update(input=interaction.input_tokens or 0, output=interaction.output_tokens or 0)
-        rated = any(kind != "signal" for kind in kinds)
-        self._counted.update(interactions=1, errors=interaction.status == "error", rated=rated)
+    def add(self, interaction: Interaction, feedback: Sequence[Feedback]) -> None:
+        """Takes a call with what counts on it. What somebody did is no rating."""
+        rated = any(each.kind != "signal" for each in feedback)
+        failed = interaction.status == "error"
+        self._kinds.update(each.kind for each in feedback)
+        counts = {"interactions": 1, "errors": failed, "rated": rated}
+        tokens = {"input_tokens": interaction.input_tokens or 0, "output_tokens": interaction.output_tokens or 0}
+        self._counted.update({**counts, **tokens})
+        self._seconds += interaction.duration_s
         self._period = [*self._period[:1], interaction.start_ns]
+        if interaction.session is not None:
+            session = self._sessions.pop(interaction.session, None) or Counter(interactions=0, errors=0, rated=0)
+            session.update(counts)
+            self._sessions[interaction.session] = session  # behind those that were used before
+            if len(self._sessions) > MOST_SESSIONS:
+                del self._sessions[next(iter(self._sessions))]
+        stands_for = weight(interaction, feedback)
+        for name, counts_here in (("calls", True), ("rated", rated), ("errors", failed)):
+            self._made[name] += stands_for * counts_here
 
     def as_json(self) -> dict[str, Any]:
-        """The figures, as `rlhf.stats()` names them; a comparison counts on each of its answers."""
+        """The figures, as `rlhf.stats()` names them; a comparison counts on each of its answers.
+
+        Where only a share of the calls is kept, rates are of all that were made, by what each stands for.
+        """
         from rlhf_otel.views import iso
 
-        moments = [iso(moment) for moment in self._period]
+        made, count = self._made["calls"], self._counted["interactions"]
+        names = ("interactions", "errors", "rated", "input_tokens", "output_tokens")
         return {
-            **self._counted,
-            "first": moments[0] if moments else None,
-            "last": moments[-1] if moments else None,
+            **{name: self._counted[name] for name in names},
+            "made": round(made),
+            "first": iso(self._period[0]) if count else None,
+            "last": iso(self._period[-1]) if count else None,
             "feedback": dict(self._kinds.most_common()),
-            "input_tokens": self._tokens["input"],
-            "output_tokens": self._tokens["output"],
-            **self._totals.shown(),
+            "feedback_rate": self._made["rated"] / made if made else None,
+            "error_rate": self._made["errors"] / made if made else None,
+            "average_duration_s": self._seconds / count if count else None,
+            "sessions": {name: dict(figures) for name, figures in self._sessions.items()},
         }
 
     def lines(self) -> Iterator[str]:
@@ -97,6 +111,8 @@ class Figures:
             yield "no calls"
             return
         yield f"calls     {told['interactions']:>9,}  {' to '.join(map(marks.moment, self._period))}"
+        if told["made"] != told["interactions"]:
+            yield f"made      {told['made']:>9,}  of which a share was kept; the rates are of these"
         yield f"rated     {told['rated']:>9,}  {told['feedback_rate']:.1%}"
         yield f"failed    {told['errors']:>9,}  {told['error_rate']:.1%}"
         yield f"average   {told['average_duration_s']:>7.2f} s"

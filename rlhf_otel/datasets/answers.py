@@ -34,6 +34,7 @@ class Answer:
         about: model, variant, service, session and context of the call.
         steps: the answer step by step, where the format is about steps.
         opinions: the feedback that counts on it and is not about several answers.
+        stands_for: how many calls that were made, where only a share of them is kept.
     """
 
     span_id: str
@@ -46,6 +47,7 @@ class Answer:
     about: Mapping[str, Any]
     steps: Sequence[str] = ()
     opinions: Sequence[Feedback] = ()
+    stands_for: float = 1.0
 
     @property
     def name(self) -> str:
@@ -81,7 +83,7 @@ def prompt_of(interaction: Interaction, recipe: Recipe) -> Prompt:
 
 
 def answers_of(
-    interaction: Interaction, prompt: Prompt, opinions: Sequence[Feedback], recipe: Recipe
+    interaction: Interaction, prompt: Prompt, opinions: Sequence[Feedback], recipe: Recipe, stands_for: float = 1.0
 ) -> tuple[list[Answer], int]:
     """The answers of a call with the opinions on each, and how many opinions do not say which of several they mean.
 
@@ -104,6 +106,7 @@ def answers_of(
             about=about,
             steps=steps if not choice else (),
             opinions=[f for f in opinions if len(messages) == 1 or f.metadata.get("choice") == choice],
+            stands_for=stands_for,
         )
         for choice, message in enumerate(messages)
     ]

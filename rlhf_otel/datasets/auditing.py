@@ -46,7 +46,7 @@ def audit(path: Path, recipe: Recipe, progress: Progress) -> list[Finding]:
         if not made.count():
             raise RecipeError(f"there are no rows to train on at {path}: train.jsonl is expected, as export writes it")
         findings = examined(shelf, made, recipe, progress)
-        return [*findings, size_finding(recipe, made.sizes())]
+        return [*findings, size_finding(recipe, made.sizes(), made.worth())]
 
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -66,6 +66,7 @@ def _body(outcome: Outcome) -> Iterator[str]:
     yield f"- Made by rlhf-otel {__version__} with: {_choices(recipe)}"
     yield f"- Consent: {_consent(recipe)}"
     yield f"- Sources of feedback: {_sources(recipe)}"
+    yield from (f"- {note}" for note in outcome.notes)
     yield "- What each row rests on (span ids, feedback ids, rule) is in `lineage.jsonl`, line by line"
     if outcome.rules:
         yield from ("", "## How the rows were made", "", "| rule | rows | meaning |", "|---|---|---|")

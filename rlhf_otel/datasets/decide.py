@@ -153,10 +153,17 @@ class Judge:
                 "margin": decided.margin,
                 "margin_of": decided.margin_of,
                 "agreement": round(decided.agreement, 6),
-                "weight": decided.weight,
+                "weight": decided.weight * together(better, worse),
                 "models": names,
             },
         )
+
+
+def together(one: Answer, other: Answer) -> float:
+    """How many such pairs a pair stands for: whether the calls of one trace are kept is decided once."""
+    if one.trace_id == other.trace_id:
+        return max(one.stands_for, other.stands_for)
+    return one.stands_for * other.stands_for
 
 
 def corrected(answer: Answer, shelf: Shelf, funnel: Funnel, stage: str) -> Iterator[Draft]:
@@ -177,5 +184,5 @@ def corrected(answer: Answer, shelf: Shelf, funnel: Funnel, stage: str) -> Itera
             rule="correction" if feedback.kind != "signal" else "edit",
             feedback=[feedback.id],
             raters=[feedback.rater or f"anonymous:{feedback.id}"],
-            facts={"margin": 1.0, "margin_of": "correction", "agreement": 1.0, "weight": 1.0},
+            facts={"margin": 1.0, "margin_of": "correction", "agreement": 1.0, "weight": answer.stands_for},
         )

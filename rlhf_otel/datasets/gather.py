@@ -11,6 +11,7 @@ from rlhf_otel.datasets.chat import ChatMessage, UnusableError
 from rlhf_otel.datasets.funnel import Funnel
 from rlhf_otel.datasets.recipe import Recipe
 from rlhf_otel.datasets.shelf import Shelf
+from rlhf_otel.datasets.weights import weight
 from rlhf_otel.records import Feedback, Interaction
 
 Rated = tuple[Interaction, Sequence[Feedback]]
@@ -44,13 +45,13 @@ class Gatherer:
             )
             return
         try:
-            self._put(interaction, given, awaited)
+            self._put(interaction, given, awaited, weight(interaction, feedback))
         except UnusableError as error:
             self._refuse(interaction, str(error))
         else:
             self._funnel.passed(CALLS)
 
-    def _put(self, interaction: Interaction, given: Sequence[Feedback], awaited: bool) -> None:
+    def _put(self, interaction: Interaction, given: Sequence[Feedback], awaited: bool, stands_for: float) -> None:
         refusal = selection.refusal(interaction, self._recipe)
         if refusal is not None:
             raise UnusableError(refusal)
@@ -59,7 +60,7 @@ class Gatherer:
             self._note_continuation(prompt.messages)
         comparisons = [each for each in given if _is_comparison(each)]
         opinions = [each for each in given if not _is_comparison(each)]
-        answers, unclear = answers_of(interaction, prompt, opinions, self._recipe)
+        answers, unclear = answers_of(interaction, prompt, opinions, self._recipe, stands_for)
         self._funnel.dropped(FEEDBACK, "does not say which of several answers it means", unclear)
         self._shelf.add_answers(prompt, answers)
         for each in comparisons:

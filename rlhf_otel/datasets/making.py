@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class Outcome:
         rows: how many rows each file has.
         rules: how many rows each rule made.
         period: when the first and the last call began.
+        notes: what else there is to know of the calls, as `make_dataset` was told.
         path: where the dataset is; None where nothing was written.
         files: of each file its hash, size and rows; empty where nothing was written.
     """
@@ -50,6 +52,7 @@ class Outcome:
     rows: Mapping[str, int]
     rules: Mapping[str, int] = field(default_factory=dict)
     period: Sequence[int] = ()
+    notes: Sequence[str] = ()
     path: Path | None = None
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -101,6 +104,7 @@ def make_dataset(
     replace: bool = False,
     keep_empty: bool = True,
     unread: Callable[[], int] = int,
+    notes: Sequence[str] = (),
     total: int | None = None,
     progress: Progress = quiet,
 ) -> Outcome:
@@ -113,6 +117,7 @@ def make_dataset(
         replace: whether a dataset that is there already makes way.
         keep_empty: whether a dataset without a row is written, too.
         unread: asked at the end how many calls without feedback were left out of `records`, for the summary.
+        notes: what else there is to know of the calls, for the card.
         total: how many records there are, for the progress.
         progress: is told how far it has come.
 
@@ -128,10 +133,11 @@ def make_dataset(
         writing.check_place(out, replace=replace)
     counted = _counted(records, progress, total)
     if out is None:
-        return _filled(_made(counted, recipe, None, unread=unread, progress=progress), keep_empty)
+        made = _made(counted, recipe, None, unread=unread, progress=progress)
+        return _filled(replaced(made, notes=notes), keep_empty)
     with writing.folder(out, replace=replace) as place:
         made = _made(counted, recipe, place, unread=unread, progress=progress)
-        return writing.finish(place, _filled(made, keep_empty), out)
+        return writing.finish(place, _filled(replaced(made, notes=notes), keep_empty), out)
 
 
 def _counted(records: Iterable[Rated], progress: Progress, total: int | None) -> Iterator[Rated]:
@@ -184,7 +190,11 @@ def _rows(
         raters = Raters()
         drafts.keep(shelf, _drafts(shelf, recipe, funnel, raters), recipe, funnel)
         made = Rows(shelf, recipe, funnel)
-        findings = [*examined(shelf, made, recipe, progress), raters.finding(), size_finding(recipe, made.sizes())]
+        findings = [
+            *examined(shelf, made, recipe, progress),
+            raters.finding(),
+            size_finding(recipe, made.sizes(), made.worth()),
+        ]
         stages, sizes = funnel.as_json(), made.sizes()
         outcome = _checked(Outcome(recipe, stages, findings, sizes, made.rules(), made.period()))
         if place is not None:

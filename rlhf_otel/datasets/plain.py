@@ -18,11 +18,12 @@ from rlhf_otel.datasets.gates.finding import Finder, Sample
 from rlhf_otel.datasets.gather import CALLS, Rated
 from rlhf_otel.datasets.lines import json_line
 from rlhf_otel.datasets.recipe import Recipe, RecipeError
+from rlhf_otel.datasets.weights import weight
 from rlhf_otel.datasets.writing import LINEAGE
 
 Row = Mapping[str, Any]
-Line = tuple[Row, str]
-"""A row, and the row as JSON."""
+Line = tuple[Row, str, float]
+"""A row, the row as JSON, and how many calls it stands for."""
 PIECE: Final = 1000
 """Rows that are written at once, where a format has them in groups."""
 _TEXTS: Final = (
@@ -61,7 +62,7 @@ def rows(records: Iterable[Rated], recipe: Recipe, funnel: Funnel, gates: Sequen
             funnel.dropped(CALLS, f"{found}: left out as asked")
             continue
         funnel.passed(CALLS)
-        yield row, json_line(row)
+        yield row, json_line(row), weight(interaction, feedback)
 
 
 def write(lines: Iterable[Line], recipe: Recipe, place: Path | None) -> int:
@@ -84,7 +85,7 @@ def write(lines: Iterable[Line], recipe: Recipe, place: Path | None) -> int:
 
 def _told(lines: Iterable[Line], lineage: TextIO) -> Iterator[Line]:
     """`lines`, of each of which `lineage` is told which call and which feedback it is."""
-    for number, (row, line) in enumerate(lines):
+    for number, (row, line, stands_for) in enumerate(lines):
         told = {
             "split": "train",
             "row": number,
@@ -92,15 +93,16 @@ def _told(lines: Iterable[Line], lineage: TextIO) -> Iterator[Line]:
             "rule": "call",
             "spans": [row["span_id"]],
             "feedback": sorted(each["id"] for each in row["feedback"]),
+            "weight": stands_for,
         }
         lineage.write(f"{json_line(told)}\n")
-        yield row, line
+        yield row, line, stands_for
 
 
 def _write_jsonl(lines: Iterator[Line], place: Path) -> int:
     count = 0
     with (place / "train.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-        for _, line in lines:
+        for _, line, _ in lines:
             file.write(f"{line}\n")
             count += 1
     return count
@@ -111,7 +113,7 @@ def _write_csv(lines: Iterator[Line], place: Path) -> int:
     with (place / "train.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        for row, _ in lines:
+        for row, *_ in lines:
             table.writerow([_cell(value) for value in _flat(row).values()])
             count += 1
     return count
@@ -178,7 +180,7 @@ def _schema(arrow: Any) -> Any:
 
 
 def _pieces(lines: Iterator[Line]) -> Iterator[list[dict[str, Any]]]:
-    while piece := [_flat(row) for row, _ in islice(lines, PIECE)]:
+    while piece := [_flat(row) for row, *_ in islice(lines, PIECE)]:
         yield piece
 
 

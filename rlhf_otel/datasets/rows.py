@@ -168,6 +168,13 @@ class Rows:
         has_test = self._recipe.split or "test" in found
         return {name: found.get(name, 0) for name in (("train", "test") if has_test else ("train",))}
 
+    def worth(self) -> float | None:
+        """How many rows of one weight tell as much as those to train on do by their weights; None without weights."""
+        weight = "json_extract(lineage, '$.weight')"
+        query = f"SELECT sum({weight}), sum({weight} * {weight}) FROM draft WHERE dropped IS NULL AND split = 'train'"
+        total, squares = self._db.execute(query).fetchone()
+        return total**2 / squares if squares else None
+
     def period(self) -> list[int]:
         """When the first and the last call began, of those in rows."""
         query = "SELECT min(start_ns), max(start_ns) FROM draft WHERE dropped IS NULL"

@@ -29,7 +29,7 @@ PRAGMA temp_store = FILE;
 CREATE TABLE prompt (digest BLOB PRIMARY KEY, messages TEXT, tools TEXT) WITHOUT ROWID;
 CREATE TABLE answer (
     id INTEGER PRIMARY KEY, span_id TEXT, trace_id TEXT, choice INTEGER, start_ns INTEGER, conversation BLOB,
-    prompt BLOB, message TEXT, about TEXT, steps TEXT, opinions TEXT
+    prompt BLOB, message TEXT, about TEXT, steps TEXT, opinions TEXT, stands_for REAL
 );
 CREATE INDEX answer_span ON answer (span_id);
 CREATE INDEX answer_prompt ON answer (conversation, prompt);
@@ -48,7 +48,9 @@ CREATE TABLE draft (
 );
 CREATE TABLE band (hash INTEGER, draft INTEGER);
 """
-_ANSWER: Final = "id, span_id, trace_id, choice, start_ns, conversation, prompt, message, about, steps, opinions"
+_ANSWER: Final = (
+    "id, span_id, trace_id, choice, start_ns, conversation, prompt, message, about, steps, opinions, stands_for"
+)
 
 
 Numbered = tuple[int, Answer]
@@ -83,10 +85,10 @@ class Shelf:
         self.db.execute("INSERT OR IGNORE INTO prompt VALUES (?, ?, ?)", prompted)
         rows = (
             (None, a.span_id, a.trace_id, a.choice, a.start_ns, a.conversation, a.prompt, json.dumps(a.message),
-             json.dumps(a.about, default=str), json.dumps(list(a.steps)), pack_feedback(a.opinions))
+             json.dumps(a.about, default=str), json.dumps(list(a.steps)), pack_feedback(a.opinions), a.stands_for)
             for a in answers
         )  # fmt: skip
-        self.db.executemany("INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self.db.executemany("INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def refuse(self, span_id: str, reason: str) -> None:
         """Remembers why no row is made of a call, for those who compared its answer."""
@@ -202,10 +204,10 @@ def opened_shelf() -> Iterator[Shelf]:
 
 
 def _answer(row: Any) -> Numbered:
-    number, span_id, trace_id, choice, start_ns, conversation, prompt, message, about, steps, opinions = row
+    number, span_id, trace_id, choice, start_ns, conversation, prompt, message, about, steps, opinions, stands_for = row
     made = Answer(
         span_id=span_id, trace_id=trace_id, choice=choice, start_ns=start_ns, conversation=conversation, prompt=prompt,
         message=json.loads(message), about=json.loads(about), steps=json.loads(steps),
-        opinions=unpack_feedback(opinions),
+        opinions=unpack_feedback(opinions), stands_for=stands_for,
     )  # fmt: skip
     return number, made

@@ -112,7 +112,7 @@ def _scored(answer: Answer) -> list[Feedback]:
 
 
 def _of(answer: Answer, shelf: Shelf, given: list[Feedback], rule: str, facts: dict[str, object]) -> Draft:
-    weight = propensity_weight(each.metadata.get("propensity") for each in given)
+    weight = propensity_weight(each.metadata.get("propensity") for each in given) * answer.stands_for
     return drafts.of_answer(
         answer,
         shelf.prompt(answer.prompt),

@@ -127,6 +127,7 @@ def manifest(outcome: Outcome) -> dict[str, Any]:
         "rows": dict(outcome.rows),
         "rules": dict(outcome.rules),
         "period_ns": list(outcome.period),
+        "notes": list(outcome.notes),
         "funnel": list(outcome.funnel),
         "gates": [each.as_json() for each in outcome.findings],
         "overridden": [each.gate for each in outcome.findings if each.gate in outcome.recipe.override],

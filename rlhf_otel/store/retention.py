@@ -80,7 +80,11 @@ class Retention:
                 at = max(1, min(count, int(count * share) + 1)) - 1
                 row = connection.execute(query(f"{table}_nth", which), {"at": at}).fetchone() if count else None
             if row is not None:
-                removed += self._remove(table, query(f"{table}_drop", which), {"before": row[0] + 1})
+                before = {"before": row[0] + 1}
+                if table == "interaction" and which == "unrated":
+                    with self._writing() as connection:
+                        connection.execute(query("thinned_add"), before)
+                removed += self._remove(table, query(f"{table}_drop", which), before)
         return removed
 
     def _remove(self, table: str, text: str, given: Mapping[str, Any]) -> int:

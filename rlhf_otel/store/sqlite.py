@@ -241,6 +241,12 @@ class Store(Opinions, Ledger):
             row = connection.execute(text, given).fetchone()
             return None if row is None else handle_of_row(row)
 
+    def thinned_ns(self) -> int | None:
+        """Up to when rated calls alone are left, as the others made room for later ones; None where none had to."""
+        with self._reading() as connection:
+            (before_ns,) = connection.execute(query("thinned_last")).fetchone()
+            return None if before_ns is None else int(before_ns)
+
     def counts(self) -> dict[str, int]:
         """How many interactions, feedback, pending feedback, spans and distinct messages there are."""
         with self._reading() as connection:

@@ -38,7 +38,7 @@ def test_figures_for_programs(run, counted):
     first, last = told.pop("first"), told.pop("last")
     assert first < last
     assert told == {
-        "interactions": 4, "errors": 1, "rated": 1, "feedback": {"binary": 1, "rating": 1, "signal": 1},
+        "interactions": 4, "errors": 1, "rated": 1, "made": 4, "feedback": {"binary": 1, "rating": 1, "signal": 1},
         "input_tokens": 48, "output_tokens": 1035, "feedback_rate": 0.25, "error_rate": 0.25,
         "average_duration_s": pytest.approx(1.42),
         "sessions": {
@@ -56,6 +56,19 @@ def test_both_answers_of_a_preference_are_rated(run, tmp_path):
         opened.add([interaction(span, MINUTE) for span in SPANS], [opinion("1", SPANS[0], **compared)])
     told = json.loads(run("stats", "--store", str(path), "--json").stdout)
     assert (told["rated"], told["feedback_rate"]) == (2, 0.5)
+
+
+def test_rates_are_of_all_calls_that_were_made(run, tmp_path):
+    """Where one call in ten is kept, and each that was rated in time, the rates are those of all that were made."""
+    path = tmp_path / "sampled.db"
+    kept = {"rlhf.sampled.rate": 0.1, "rlhf.sampled.hold": 600.0}
+    brought = {**kept, "rlhf.sampled.reason": "feedback"}
+    calls = [interaction(span, MINUTE, attributes=brought if span == SPANS[0] else kept) for span in SPANS]
+    with Store.open(path) as opened:
+        opened.add(calls, [opinion("1", SPANS[0], value=True)])
+    told = json.loads(run("stats", "--store", str(path), "--json").stdout)
+    assert (told["interactions"], told["made"], told["feedback_rate"]) == (4, 31, 1 / 31)
+    assert "made             31  of which a share was kept" in run("stats", "--store", str(path)).stdout
 
 
 def test_figures_for_a_person(run, counted):

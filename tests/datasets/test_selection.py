@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+import random
 
-from tests.datasets.conftest import SECOND, START
+import pytest
+from click.testing import CliRunner
+
+from rlhf_otel.cli.main import cli
+from rlhf_otel.store import Store
+from tests.datasets.conftest import SECOND, START, finding
 
 
 def rated_pair(sessions, question="Q", **fields):
@@ -97,3 +103,79 @@ def test_everything_is_counted(sessions):
         assert stage["in"] == stage["out"] + sum(stage["dropped"].values())
     calls = sessions.dry(format="jsonl").funnel[0]
     assert (calls["in"], calls["out"]) == (5, 4)
+
+
+KEPT = {"rlhf.sampled.rate": 0.25, "rlhf.sampled.hold": 600.0}
+LATE = START + 10**6 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said_ns", "weight"),
+    [
+        ({}, LATE, 1.0),
+        (KEPT, LATE, 16.0),
+        (KEPT, START + 60 * SECOND, 1.0),
+        ({**KEPT, "rlhf.sampled.reason": "feedback"}, START + 60 * SECOND, 1.0),
+    ],
+)
+def test_rows_of_sampled_calls_weigh_what_they_stand_for(sessions, attributes, said_ns, weight):
+    """Of calls that were kept by chance, one over the chance of both sides; what was rated in time is there anyway."""
+    sides = [sessions.call(answer=answer, attributes=attributes) for answer in ("good", "bad")]
+    sessions.prefer(*sides, time_ns=said_ns)
+    assert [each["weight"] for each in sessions.export().lineage] == [weight]
+
+
+def test_the_calls_of_one_trace_are_kept_together(sessions):
+    """Two answers in one trace are there by one draw."""
+    sides = [sessions.call(answer=answer, attributes=KEPT, trace_id="a" * 32) for answer in ("good", "bad")]
+    sessions.prefer(*sides)
+    assert sessions.export().lineage[0]["weight"] == 4.0
+
+
+def test_calls_as_they_are_weigh_what_they_stand_for(sessions):
+    """A call that nobody rated, of which one in four is kept, stands for four; so does a label that came late."""
+    sessions.call("Q1", attributes=KEPT)
+    sessions.say(sessions.call("Q2", attributes=KEPT), True)
+    assert [each["weight"] for each in sessions.export(format="jsonl").lineage] == [4.0, 4.0]
+    assert sessions.export(format="kto").lineage[0]["weight"] == 4.0
+
+
+def test_weights_tell_what_the_rows_are_worth(sessions):
+    """Where some rows weigh more than others, all of them tell less than as many that weigh the same."""
+    for number in range(10):
+        asked = {"propensity": 0.1} if number == 0 else {}
+        sessions.say(sessions.call(f"Q{number}"), number % 2 == 0, metadata=asked)
+    found = finding(sessions.dry(format="kto"), "size")
+    assert found.facts["worth"] == 3
+    assert found.says.startswith("10 rows to train on, weighted, worth 3 that weigh the same; from about 200 on")
+
+
+def test_calls_that_made_room_are_said_to_be_missing(sessions):
+    """Where retention let go of calls that nobody had rated, the card of all calls says up to when."""
+    for number in range(300):
+        span = sessions.call(f"Q{number}", random.Random(number).randbytes(2000).hex())
+        if number % 10 == 0:
+            sessions.say(span, True)
+    path = sessions.store()
+    with Store.open(path) as opened:
+        opened.retain(max_bytes=int(path.stat().st_size * 0.7))
+        assert START < opened.thinned_ns() < sessions.calls[-1].start_ns
+    run = CliRunner()
+    out = sessions.folder / "calls"
+    ended = run.invoke(cli, ["export", "--format", "jsonl", "--store", str(path), "--out", str(out)])
+    assert "only those are left that somebody rated" in ended.stderr
+    assert "only those are left that somebody rated" in (out / "README.md").read_text(encoding="utf-8")
+    since = run.invoke(cli, ["export", "--format", "kto", "--store", str(path), "--dry-run", "--json"])
+    assert json.loads(since.stdout)["notes"] == []
+
+
+def test_exports_are_noted(sessions):
+    """Who exported how much in which format is in the store's list of what was done; what was tried alone is not."""
+    rated_pair(sessions)
+    path = sessions.store()
+    for words in (["--dry-run"], ["--out", str(sessions.folder / "out")]):
+        assert CliRunner().invoke(cli, ["export", "--store", str(path), *words]).exit_code == 0
+    with Store.open(path, read_only=True) as opened:
+        (entry,) = opened.audited(action="export")
+    assert entry.what == {"format": "dpo", "rows": {"train": 1}, "out": str(sessions.folder / "out")}
+    assert entry.who.startswith("cli:")

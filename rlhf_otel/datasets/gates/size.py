@@ -12,12 +12,20 @@ ENOUGH: Final[Mapping[str, int]] = {"sft": 50, "openai-chat": 10, "openai-dpo": 
 USUALLY_ENOUGH: Final = 200
 
 
-def size_finding(recipe: Recipe, sizes: Mapping[str, int]) -> Finding:
-    """Compares the number of rows with what training needs at least."""
+def size_finding(recipe: Recipe, sizes: Mapping[str, int], worth: float | None = None) -> Finding:
+    """Compares the number of rows with what training needs at least.
+
+    Args:
+        recipe: the format.
+        sizes: how many rows each file has.
+        worth: how many rows that weigh the same tell as much, where rows have weights.
+    """
     count, enough = sizes.get("train", 0), ENOUGH.get(recipe.format, USUALLY_ENOUGH)
     facts = {"rows": count, "enough": enough}
+    says = f"{rows(count)} to train on"
+    if worth is not None and worth < count - 0.5:
+        facts["worth"] = round(worth)
+        says += f", weighted, worth {round(worth):,} that weigh the same"
     if count >= enough:
-        return Finding("size", PASSED, f"{rows(count)} to train on", facts)
-    return Finding(
-        "size", WARNED, f"{rows(count)} to train on; from about {enough} on there is something to learn", facts
-    )
+        return Finding("size", PASSED, says, facts)
+    return Finding("size", WARNED, f"{says}; from about {enough} on there is something to learn", facts)

@@ -1,0 +1,1 @@
+SELECT max(before_ns) FROM thinned
