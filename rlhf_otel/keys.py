@@ -65,7 +65,7 @@ def verifying(named: bytes, key: Key | None = None) -> bytes | None:
     One that another process has just added to the file is looked for once a second at most.
     """
     if key is not None:
-        return _by_id(usable(key)).get(named)
+        return _given(key if isinstance(key, str | bytes) else tuple(key)).get(named)
     return _known().get(named) or _known(fresh_s=_RETRY_S).get(named)
 
 
@@ -107,6 +107,11 @@ def _known(fresh_s: float = _FRESH_S) -> dict[bytes, bytes]:
         words = [word.strip() for word in (_settings().token_key or "").split(",") if word.strip()]
         _cached = time.monotonic(), _by_id(usable(words) if words else _read(file_path()) or _for_this_process)
     return _cached[1]
+
+
+@functools.lru_cache(maxsize=64)
+def _given(key: str | bytes | tuple[str | bytes, ...]) -> dict[bytes, bytes]:
+    return _by_id(usable(key))
 
 
 def _by_id(found: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -209,6 +209,13 @@ def frozen(draft: Interaction) -> Interaction:
     return draft
 
 
+def feedback_with(**fields: Any) -> Feedback:
+    """`Feedback(**fields)`, in a third of the time for the same reason."""
+    draft = _FeedbackDraft(**fields)
+    object.__setattr__(draft, "__class__", Feedback)
+    return draft
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanRecord:
     """A span that is no call to a model: an HTTP request, a tool, a step of an agent.
@@ -337,3 +344,9 @@ class Feedback:
             return None
         low, high = self.scale or (0.0, 1.0)
         return (self.value - low) / (high - low) if low < high else None
+
+
+if TYPE_CHECKING:
+    _FeedbackDraft = Feedback
+else:
+    _FeedbackDraft = _draft_of(Feedback)

@@ -8,7 +8,7 @@ from typing import Any
 from rlhf_otel.feedback import checks, signals
 from rlhf_otel.feedback.checks import FeedbackError, NotPermitted
 from rlhf_otel.feedback.targets import IDS, answer_of, target_of
-from rlhf_otel.records import Feedback, FeedbackKind
+from rlhf_otel.records import Feedback, FeedbackKind, feedback_with
 from rlhf_otel.token import Claims
 
 DEFAULT_NAME = "user_feedback"
@@ -96,7 +96,7 @@ def _compared(targets: Sequence[Any], fields: Mapping[str, Any]) -> tuple[list[s
 
 
 def _about(target: Any, kind: FeedbackKind, **fields: Any) -> Feedback:
-    ids = {key: fields.pop(key, None) for key in IDS}
+    ids = {key: fields.pop(key) for key in IDS if key in fields}
     return _made(kind=kind, **fields, **target_of(target, **ids))
 
 
@@ -106,7 +106,7 @@ def _made(**fields: Any) -> Feedback:
     if claims:
         fields["rater"] = _permitted_rater(claims, fields)
     try:
-        return Feedback(**checks.common(fields))
+        return feedback_with(**checks.common(fields))
     except TypeError as error:
         raise FeedbackError(f"a feedback of this kind takes no such argument ({error})") from None
 

@@ -7,6 +7,7 @@ ever; one that sends a head without an end would fill the memory.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -40,7 +41,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
-        self._expect_nothing()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -77,18 +79,19 @@ class Connection(HttpToolsProtocol):
         self._hang_up(Refusal(BAD_DATA, msg))
 
     def _expect(self) -> None:
+        """The timer is moved only when it goes off: to set one for each request would take as long as reading it."""
         self._deadline = self.loop.time() + self._patience_s
         if self._timer is None:
             self._timer = self.loop.call_at(self._deadline, self._look)
 
     def _expect_nothing(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline = math.inf
 
     def _look(self) -> None:
         """The deadline has passed, unless it has been moved, or it is we who do not read."""
         self._timer = None
+        if self._deadline == math.inf:
+            return
         if self.flow.read_paused:
             self._expect()
         elif self._deadline > self.loop.time():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,7 @@ def only_once(headers: Iterable[tuple[bytes, bytes]], *names: bytes) -> None:
         raise Refusal(BAD_DATA, "a header is there twice")
 
 
+@lru_cache(maxsize=256)
 def is_address(name: str) -> bool:
     """Whether a host is an address, and no name that somebody could let lead elsewhere."""
     try:

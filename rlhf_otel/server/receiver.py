@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -40,6 +41,7 @@ class Receiver:
         self.max_bytes = max_bytes
         self.writer = writer
         self.stopping = False
+        self._ended: deque[tuple[asyncio.Future[Refusal | None], Refusal | None]] = deque()
         self._room = room
         self._clean = clean
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="rlhf-otel-read")
@@ -98,6 +100,13 @@ class Receiver:
         self._readers.shutdown(wait=True)
         self.writer.close()
 
+    def _tell(self) -> None:
+        """Tells those who wait what has become of their requests: all that a commit has ended, at one wake-up."""
+        while self._ended:
+            outcome, refusal = self._ended.popleft()
+            if not outcome.done():
+                outcome.set_result(refusal)
+
     def _read(self, signal: Signal, body: Body, lease: Lease) -> Request:
         return read(signal, body, self.max_bytes, lease.claim, self._clean)
 
@@ -105,13 +114,11 @@ class Receiver:
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Refusal | None] = loop.create_future()
 
-        def tell(refusal: Refusal | None) -> None:
-            if not outcome.done():
-                outcome.set_result(refusal)
-
         def done(refusal: Refusal | None) -> None:
-            with suppress(RuntimeError):  # the loop may be closed where a stop was too slow
-                loop.call_soon_threadsafe(tell, refusal)
+            self._ended.append((outcome, refusal))
+            if len(self._ended) == 1:  # else the loop has been woken, and has not come to it yet
+                with suppress(RuntimeError):  # the loop may be closed where a stop was too slow
+                    loop.call_soon_threadsafe(self._tell)
 
         put(done)
         if (refusal := await outcome) is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel.store.dialects.events import content_of, filled
-from rlhf_otel.store.encoding import column_id, text_hash
+from rlhf_otel.store.encoding import column_id, column_text, text_hash
 from rlhf_otel.store.messages import FIELDS, Reader, Writer
 from rlhf_otel.store.rows import (
     RESPONSE,
@@ -68,9 +68,8 @@ class Adding:
         """Everything in `batch` that was not erased for good."""
         batch = self._allowed(batch)
         self._add_interactions([interaction for decoded in batch for interaction in decoded.interactions])
+        self._add_feedback([feedback for decoded in batch for feedback in decoded.feedback])
         for decoded in batch:
-            for feedback in decoded.feedback:
-                self._add_feedback(feedback)
             for span in decoded.spans:
                 self._connection.execute(query("span_add"), span_row(span, self._writer))
             for log in decoded.logs:
@@ -129,15 +128,23 @@ class Adding:
                 packed = self._writer.pack([content[field] for field in FIELDS])
                 self._connection.execute(query("interaction_fill"), {"id": row["id"], "content": packed})
 
-    def _add_feedback(self, feedback: Feedback) -> None:
-        cursor = self._connection.execute(query("feedback_add"), feedback_row(feedback))
-        if cursor.rowcount:
-            seq = cursor.lastrowid
-            targets = (
-                (kind, key, trace, _target_hash(kind, key), seq, feedback.turn)
-                for kind, key, trace in feedback_targets(feedback)
-            )
-            self._connection.executemany(query("feedback_target_add"), targets)
+    def _add_feedback(self, given: list[Feedback]) -> None:
+        """Looks first as well: row upon row is added at once only where it is known which are new."""
+        if not given:
+            return
+        ids = [column_text(each.id) for each in given]
+        present = {row["id"] for row in in_chunks(self._connection, query("feedback_present"), ids)}
+        (seq,) = self._connection.execute(query("feedback_last")).fetchone()
+        rows, targets = [], []
+        for identity, feedback in zip(ids, given, strict=True):
+            if identity not in present:
+                present.add(identity)
+                seq += 1
+                rows.append(feedback_row(feedback, seq))
+                targets += [(kind, key, trace, _target_hash(kind, key), seq, feedback.turn)
+                            for kind, key, trace in feedback_targets(feedback)]  # fmt: skip
+        self._connection.executemany(query("feedback_add"), rows)
+        self._connection.executemany(query("feedback_target_add"), targets)
 
 
 def _target_hash(kind: int, key: bytes | str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -168,16 +169,10 @@ def point_of_row(row: Mapping[str, Any], reader: Reader) -> MetricPoint:
     return MetricPoint(**decode(inflate(row["body"])), resource=reader.shape(row["resource"]))
 
 
-def feedback_row(feedback: Feedback) -> dict[str, Any]:
-    """The row of `feedback` by column, without its targets."""
-    return {
-        "id": column_text(feedback.id),
-        "time_ns": _clamped(feedback.time_ns),
-        "kind": column_text(feedback.kind),
-        "name": column_text(feedback.name),
-        "retracts": column_text(feedback.retracts),
-        "body": _body(feedback),
-    }
+def feedback_row(feedback: Feedback, seq: int) -> tuple[Any, ...]:
+    """The row of `feedback` in the order of `feedback_add`, without its targets."""
+    names = map(column_text, (feedback.kind, feedback.name, feedback.retracts))
+    return seq, column_text(feedback.id), _clamped(feedback.time_ns), *names, deflate_small(encode(_told(feedback)))
 
 
 def feedback_of_body(body: bytes) -> Feedback:
@@ -273,13 +268,19 @@ def _body(record: _Record, leave_out: str = "") -> bytes:
 
 def _told(record: _Record, leave_out: str = "") -> dict[str, Any]:
     """All fields of `record` that differ from their default or from its type."""
-    return {
-        field.name: value
-        for field in dataclasses.fields(record)
-        if field.name != leave_out and not _is_default(field, value := getattr(record, field.name))
-    }
+    told = {}
+    of: Any = type(record)
+    for name, default, kind in _defaults(of):
+        value = getattr(record, name)
+        if value is default or (type(value) is kind and value == default) or name == leave_out:
+            continue
+        told[name] = value
+    return told
 
 
-def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
-    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-    return type(value) is type(default) and bool(value == default)
+@lru_cache
+def _defaults(of: Any) -> list[tuple[str, Any, type]]:
+    """Each field of a record with its default and the type of that."""
+    fields = dataclasses.fields(of)
+    defaults = [f.default if f.default_factory is dataclasses.MISSING else f.default_factory() for f in fields]
+    return [(field.name, default, type(default)) for field, default in zip(fields, defaults, strict=True)]

@@ -1,3 +1,1 @@
-INSERT INTO feedback (id, time_ns, kind, name, retracts, body)
-VALUES (:id, :time_ns, :kind, :name, :retracts, :body)
-ON CONFLICT DO NOTHING
+INSERT INTO feedback (seq, id, time_ns, kind, name, retracts, body) VALUES (?, ?, ?, ?, ?, ?, ?)
