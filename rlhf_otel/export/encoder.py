@@ -13,11 +13,14 @@ from typing import Any
 
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.logs.v1 import logs_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
+from rlhf_otel import hooks
 from rlhf_otel.export import wire
+from rlhf_otel.export.events import MOST_ATTRIBUTES, Emitted
 from rlhf_otel.export.sizes import attributes_of
 from rlhf_otel.export.wire import Packed, Signal
 
@@ -59,8 +62,67 @@ class _Request:
 
 
 def pack_log(record: Any) -> Packed:
-    """A log record of the SDK's, in bytes."""
+    """A log record of the SDK's, or a feedback event of ours, in bytes."""
+    if isinstance(record, Emitted):
+        return _events.pack(record)
     return next(wire.taken_apart(encode_logs([record]), "logs"))
+
+
+class EventEncoder:
+    """Encodes feedback events: the first of each logger is encoded by the SDK, and shows what all have in common."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, Packed, Any]] = {}
+
+    def pack(self, event: Emitted) -> Packed:
+        """`event` in bytes, as the SDK encodes it."""
+        known = self._known.get(id(event.logger))
+        try:
+            if known is None:
+                self._learn(event)
+            elif known[2] is not None:
+                return known[1]._replace(body=_event(known[2], event))
+        except Exception as error:  # noqa: BLE001 - protobuf raises what it likes; the SDK leaves out what it cannot take
+            hooks.logger.debug("an event is left to the SDK: %s", type(error).__name__)
+        return pack_log(event.as_the_sdk)
+
+    def _learn(self, event: Emitted) -> None:
+        """Keeps what is the same in all events of a logger, unless the SDK does not agree on this one."""
+        first = pack_log(event.as_the_sdk)
+        theirs = logs_pb2.ScopeLogs.FromString(first.body)
+        common = logs_pb2.LogRecord()
+        common.CopyFrom(theirs.log_records[0])
+        for field in ("time_unix_nano", "observed_time_unix_nano", "trace_id", "span_id", "attributes"):
+            common.ClearField(field)
+        agrees = logs_pb2.ScopeLogs.FromString(_event(common, event)) == theirs
+        if len(self._known) >= _MOST_HEADS:
+            self._known.clear()
+        self._known[id(event.logger)] = event.logger, first, common if agrees else None
+
+
+_events = EventEncoder()
+
+
+def _event(common: Any, event: Emitted) -> bytes:
+    """A scope with the event alone.
+
+    Raises:
+        ValueError, TypeError: something in it is not plain.
+    """
+    place = logs_pb2.ScopeLogs()
+    made: Any = place.log_records.add()
+    made.CopyFrom(common)
+    made.time_unix_nano, made.observed_time_unix_nano = event.timestamp, event.observed_timestamp
+    if event.trace_id:
+        made.trace_id = event.trace_id.to_bytes(16, "big")
+    if event.span_id:
+        made.span_id = event.span_id.to_bytes(8, "big")
+    if len(event.attributes) > MOST_ATTRIBUTES:
+        raise ValueError("the SDK drops some")
+    for key, value in event.attributes.items():
+        _set(made.attributes.add(key=key).value, value)
+    encoded: bytes = place.SerializePartialToString()
+    return encoded
 
 
 class Encoder:

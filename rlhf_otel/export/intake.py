@@ -123,7 +123,7 @@ class Intake:
 
     def _write_now(self, item: Any) -> None:
         try:
-            prepared = self._prepare(item)
+            prepared = self._prepare(item) if isinstance(item, tuple) else item
             if prepared is not None:
                 self.keep([prepared])
         except Exception as error:  # noqa: BLE001 - whoever ended the span must not notice
@@ -137,8 +137,11 @@ class Intake:
                 import rlhf_otel.export.encoder  # noqa: F401
         items, loose = _encoded(items)
         made = [(_kind(item), _payload(item)) for item in items]
-        for kind in {kind for kind, _ in made}:
-            self._spool.make_room(kind, sum(len(payload) for of, payload in made if of == kind))
+        if len(made) == 1:
+            self._spool.make_room(made[0][0], len(made[0][1]))
+        else:
+            for kind in {kind for kind, _ in made}:
+                self._spool.make_room(kind, sum(len(payload) for of, payload in made if of == kind))
         with self._spool.lock:
             places = self._spool.append(made)
             for item, place in zip(items, places, strict=True):
@@ -151,7 +154,7 @@ class Intake:
 
     def _hand_on(self, item: Any, place: Place | None) -> None:
         put = self._worker.put if isinstance(item, EndedSpan) else self._worker.put_event
-        put(item, size_of(item), place)
+        put(item, item.packed.size if item.packed is not None else size_of(item), place)
 
 
 class _Writing:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from rlhf_otel import hooks
 from rlhf_otel.config import Config
 from rlhf_otel.export import sizes
-from rlhf_otel.export.items import EndedSpan
+from rlhf_otel.export.items import EndedSpan, Event
 
 BACKEND = "backend"
 """The key of the one line that says that the backend does not take what we send."""
@@ -190,7 +190,7 @@ class _ExporterSink:
     def lean(self, item: Any) -> Any:
         """Of `item` what is sent, which may wait for long."""
         if not self.takes_bytes:
-            return replace(item, packed=None)
+            return replace(item, packed=None, readable=getattr(item.readable, "as_the_sdk", item.readable))
         return replace(item if item.packed is not None else packed(item), readable=None)
 
     def send(self, items: Sequence[Any]) -> bool:
@@ -258,6 +258,8 @@ def packed(item: Any) -> Any:
     """`item` with its bytes: those that are to be written, where they are others than are to be sent."""
     from rlhf_otel.export import encoder
 
+    if isinstance(item, Event):
+        return Event(item.readable, item.feedback, encoder.pack_log(item.readable))
     if not isinstance(item, EndedSpan):
         return replace(item, packed=encoder.pack_log(item.readable))
     return replace(item, packed=encoder.pack_span(item.written or item.readable))

@@ -20,11 +20,12 @@ from rlhf_otel.export.worker import Worker
 
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
+    from rlhf_otel.export.events import Events
     from rlhf_otel.export.outbox import Sink
     from rlhf_otel.export.readings import Metrics
     from rlhf_otel.export.spans import CallSpan, CallSpans
     from rlhf_otel.export.spool.spool import Spool
-    from rlhf_otel.records import Interaction
+    from rlhf_otel.records import Feedback, Interaction
 
 
 Made = TypeVar("Made")
@@ -62,6 +63,7 @@ class OwnProviders:
     def __init__(self, config: Config) -> None:
         self.made_tracer_provider: Any = None
         self.redacted: Callable[[Interaction], Interaction] = lambda interaction: interaction
+        self.counted: Callable[[Feedback], None] = lambda feedback: None
         self.is_bypassed = False
         self._renew_lock()
         hooks.after_fork(self._renew_lock)
@@ -83,6 +85,7 @@ class OwnProviders:
         path = store_path(config)
         self.store_sink = None if path is None else self._store_at(path)
         self._event_store_sink = self.store_sink
+        self._sends_events = otlp.is_silenced("logs") or bool(otlp.wanted_exporters("logs", config))
         if self._way != way:
             self._way = way
             self._lay_way(config)
@@ -140,6 +143,13 @@ class OwnProviders:
         provider = threadless(LoggerProvider)(resource=self.resource, shutdown_on_exit=False)
         provider.add_log_record_processor(EventFeed(self))
         return provider
+
+    @made_once
+    def events(self) -> Events:
+        """What makes feedback events there."""
+        from rlhf_otel.export.events import Events
+
+        return Events(self.logger_provider)
 
     @made_once
     def meter_provider(self) -> Any:
@@ -247,8 +257,7 @@ class OwnProviders:
 
     def _event_store(self) -> StoreSink | None:
         """The store; also where feedback would otherwise have nowhere to go."""
-        unwanted = otlp.is_silenced("logs") or otlp.wanted_exporters("logs", self.config)
-        if self._event_store_sink is None and not unwanted:
+        if self._event_store_sink is None and not self._sends_events:
             self._event_store_sink = self._store_at(DEFAULT_STORE, feedback_only=True)
         if self._event_store_sink is not None and (self.store_sink is None or self.is_bypassed):
             hooks.say("feedback", "no backend takes log events, so feedback is kept in %s", self._event_store_sink.path)
@@ -265,9 +274,11 @@ class OwnProviders:
             return payload(*rest)
         return self._from_elsewhere(payload, local_only=kind == "local")
 
-    @staticmethod
-    def _read(item: Any) -> Any:
+    def _read(self, item: Any) -> Any:
         """`item` with the interaction that its span tells of, where nobody has looked yet."""
+        if isinstance(item, Event) and item.feedback is None and item.readable is not None:
+            self.counted(item.readable.feedback)
+            return replace(item, feedback=feedback_of(item.readable))
         if not isinstance(item, EndedSpan) or item.readable is None or item.interaction is not None:
             return item
         interaction = interaction_of(item.readable)

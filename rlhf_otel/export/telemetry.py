@@ -17,8 +17,9 @@ from opentelemetry import _logs, metrics, trace
 
 from rlhf_otel import __version__, codec, handles, hooks, semconv, totals
 from rlhf_otel.export import limits, whose
+from rlhf_otel.export.events import target_context
 from rlhf_otel.export.hold import Hold
-from rlhf_otel.export.items import EndedSpan, ended
+from rlhf_otel.export.items import EndedSpan, Event, ended
 from rlhf_otel.export.metrics import Instruments
 from rlhf_otel.export.own import is_stand_in
 from rlhf_otel.export.pipeline import Pipeline
@@ -175,20 +176,23 @@ class ProviderTelemetry:
     def emit(self, feedback: Feedback, *, told: bool = True) -> str:
         """Emits the feedback event in the context of the rated span."""
         feedback = self._rated(self.pipeline.feedback(feedback))
-        self._log(
-            semconv.EVALUATION_EVENT,
-            codec.feedback_attributes(feedback),
-            _target_context(feedback.trace_id, feedback.span_id),
-            feedback.time_ns,
-        )
+        self._emit(feedback, codec.feedback_attributes(feedback))
         hooks.count("feedback")
         totals.process.feedback(feedback)
         hooks.announce("feedback", feedback)
         hooks.logger.debug("feedback %s on %s: %s %r", feedback.id, feedback.span_id, feedback.kind, feedback.value)
+        return self._status(feedback) if told else ""
+
+    def _count(self, feedback: Feedback) -> None:
+        """Records the metrics of feedback, where there is a meter."""
         if (instruments := self._instruments()) is not None:
             instruments.count(feedback, *self._arms.get(feedback.span_id, (None, None)))
             self._measured()
-        return self._status(feedback) if told else ""
+
+    def _emit(self, feedback: Feedback, attributes: dict[str, Any]) -> None:
+        context = _target_context(feedback.trace_id, feedback.span_id)
+        self._log(semconv.EVALUATION_EVENT, attributes, context, feedback.time_ns)
+        self._count(feedback)
 
     def _rated(self, feedback: Feedback) -> Feedback:
         return feedback
@@ -235,7 +239,7 @@ class Telemetry(ProviderTelemetry):
         """`on_foreign` is called when the application's own provider is met for the first time."""
         super().__init__(config, pipeline)
         self.own = own
-        own.redacted = pipeline.redacted
+        own.redacted, own.counted = pipeline.redacted, self._count
         self._on_foreign = on_foreign
         self.hold = Hold(config.hold_age, config.hold_bytes, config.hold_for, self._bring_back)
         self._counts_answers = config.sample_rate < 1
@@ -342,6 +346,14 @@ class Telemetry(ProviderTelemetry):
         except Exception as error:  # noqa: BLE001 - content of any form
             hooks.fault("detecting signals", error)
 
+    def _emit(self, feedback: Feedback, attributes: dict[str, Any]) -> None:
+        """Past the SDK's logger, where the provider is ours and nobody else listens to it; it is counted later then."""
+        if self._loggers() is self.own.logger_provider and (events := self.own.events).are_ours_alone:
+            event = Event(events.made(feedback, attributes), None)
+            self.own.intake.put_event(event, 0 if self.own.intake.keeps else size_of(event), is_feedback=True)
+        else:
+            super()._emit(feedback, attributes)
+
     def _measured(self) -> None:
         self.own.measured()
 
@@ -350,8 +362,8 @@ class Telemetry(ProviderTelemetry):
         return self.own.meter_provider if provider is None else provider
 
     def _loggers(self) -> Any:
-        provider = _logs.get_logger_provider()
-        return self.own.logger_provider if is_stand_in(provider) else provider
+        provider = whose.logger_provider()
+        return self.own.logger_provider if provider is None else provider
 
     def _status(self, feedback: Feedback) -> str:
         if self._loggers() is not self.own.logger_provider:
@@ -373,8 +385,4 @@ class Telemetry(ProviderTelemetry):
 
 
 def _target_context(trace_id: str, span_id: str) -> Any:
-    """The context of a span that may have ended long ago, in another process."""
-    context = trace.SpanContext(
-        int(trace_id or "0", 16), int(span_id or "0", 16), is_remote=True, trace_flags=trace.TraceFlags(1)
-    )
-    return trace.set_span_in_context(trace.NonRecordingSpan(context))
+    return target_context(int(trace_id or "0", 16), int(span_id or "0", 16))

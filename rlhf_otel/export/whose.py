@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from opentelemetry import metrics, trace
+from opentelemetry import _logs, metrics, trace
 
 from rlhf_otel.export.own import is_stand_in
 
@@ -35,3 +35,15 @@ def meter_provider() -> Any:
 
 
 _METERS_LOADED_BY_NAME = "OTEL_PYTHON_METER_PROVIDER" in os.environ
+
+
+def logger_provider() -> Any:
+    """The global logger provider; None where none has been set. The same holds."""
+    held = getattr(_logs, "_internal", _logs)
+    if getattr(held, "_LOGGER_PROVIDER", _logs) is None and not _LOGGERS_LOADED_BY_NAME:
+        return None
+    provider = _logs.get_logger_provider()
+    return None if is_stand_in(provider) else provider
+
+
+_LOGGERS_LOADED_BY_NAME = "OTEL_PYTHON_LOGGER_PROVIDER" in os.environ

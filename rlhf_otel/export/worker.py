@@ -169,6 +169,7 @@ class Worker:
     def _refuse(self, item: Any, what: str, place: Place | None) -> None:
         """Leaves what is on the disk to be read from there, and drops anything else."""
         if place is not None and self._backlog is not None:
+            self._prepared(item)  # it is counted in the metrics, if in nothing else
             self._backlog.mark(place.segment, place.start)
             place.segment.release()
             self._ensure_thread()

@@ -1,7 +1,7 @@
 """The verbs by which an application says what somebody thought of an answer.
 
 They never raise into the host: what cannot be taken is logged in one line and returns None. `hooks.strict` (tests, the
-CLI) raises `FeedbackError` instead. Nothing is sent on the caller's thread.
+CLI) raises `FeedbackError` instead. Nothing is sent on the caller's thread; what is to last is written there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 from rlhf_otel import hooks
-from rlhf_otel.feedback import asking, build, signals
+from rlhf_otel.feedback import aside, asking, build, signals
 from rlhf_otel.feedback.checks import FeedbackError
 from rlhf_otel.records import Feedback, FeedbackKind
 
@@ -118,19 +118,16 @@ def record(
     Raises:
         FeedbackError: only when strict.
     """
-    return send(
-        build.recorded(
-            target, value, span_id=span_id, trace_id=trace_id, response_id=response_id, message=message,
-            session=session, turn=turn, name=name, kind=kind, scale=scale, comment=comment, label=label, rater=rater,
-            id=id, source=source, annotator_kind=annotator_kind, step=step, range=range, quote=quote,
-            metadata=metadata, time_ns=time_ns,
-        )
-    )  # fmt: skip
+    given = {name: each for name, each in locals().items() if each is not None}
+    return send(build.recorded(given.pop("target", None), given.pop("value", None), **given))
 
 
 async def arecord(target: Any = None, value: Any = None, **kwargs: Any) -> FeedbackRef | None:
-    """`record` for asynchronous code. Recording does not wait for anything, so the event loop is not held up."""
-    return record(target, value, **kwargs)
+    """`record` for asynchronous code: on a thread of ours, so that no disk and no exporter holds up the event loop.
+
+    It is recorded also where whoever waits for it is cancelled.
+    """
+    return await aside.run(record, target, value, **kwargs)
 
 
 @_never_raises

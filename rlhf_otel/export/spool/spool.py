@@ -99,7 +99,7 @@ class Spool:
         return places
 
     def _append(self, items: Sequence[tuple[int, bytes]], places: list[Place | None]) -> None:
-        for of_kind in (frames.SPANS, frames.LOGS, frames.FEEDBACK):
+        for of_kind in sorted({kind & ~frames.LOCAL for kind, _ in items}):
             numbers = [number for number, (kind, _) in enumerate(items) if kind & ~frames.LOCAL == of_kind]
             if numbers and self.is_usable:
                 try:
