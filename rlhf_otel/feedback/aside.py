@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from rlhf_otel import hooks
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -29,6 +30,8 @@ class Aside:
         self._made: ThreadPoolExecutor | None = None
 
     def _threads(self) -> ThreadPoolExecutor:
+        from concurrent.futures import ThreadPoolExecutor
+
         with self._lock:
             if self._made is None:
                 self._made = ThreadPoolExecutor(1, thread_name_prefix="rlhf-otel-feedback")
@@ -36,6 +39,8 @@ class Aside:
 
     async def run(self, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """What `work` returns, in the context of the caller; in place where the loop is none of asyncio's."""
+        import asyncio  # whoever awaits this has it
+
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
