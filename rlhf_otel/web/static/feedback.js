@@ -154,9 +154,13 @@ const watcher = new IntersectionObserver(safely((entries) => entries.forEach((en
   entry.intersectionRatio >= 0.5 || entry.intersectionRect.height > innerHeight / 2))), { threshold: [0, 0.1, 0.25, 0.5, 1] });
 const watch = (root) => [root, ...root.querySelectorAll?.(DWELL) ?? []].forEach((node) =>
   node.matches?.(DWELL) && watcher.observe(node));
-new MutationObserver(safely((changes) => changes.forEach(({ type, target, addedNodes }) =>
-  (type === "attributes" ? [target] : addedNodes).forEach(watch),
-))).observe(document, { subtree: true, childList: true, attributeFilter: ["data-rlhf-watch"] });
+new MutationObserver(safely((changes) => changes.forEach(({ type, target, addedNodes }) => {
+  addedNodes.forEach(watch);
+  if (type !== "attributes") return;
+  watch(target);
+  // The token of an answer that is streamed comes last.
+  target.querySelectorAll("rlhf-feedback").forEach((element) => element.connectedCallback());
+}))).observe(document, { subtree: true, childList: true, attributeFilter: ["data-rlhf-watch", "data-rlhf-token"] });
 watch(document);
 
 const leave = () => {
