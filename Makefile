@@ -29,6 +29,7 @@ test: $(VENV)/.installed-dev lint collector-or-why-not browser-or-why-not
 	tests/matrix/run.sh oldest $(PARALLEL)
 	tests/matrix/run.sh libraries $(PARALLEL)
 	tests/matrix/run.sh examples/gradio
+	tests/matrix/run.sh examples/django
 	@test -x collector/build/rlhf-otelcol || echo "NOTE: the collector could not be built here, so its tests were skipped" >&2
 	@$(BIN)/python -m tests.browser.chromium >/dev/null || echo "NOTE: no Chromium could be installed here, so the tests in a browser were skipped" >&2
 

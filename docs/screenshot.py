@@ -29,7 +29,7 @@ ANSWERS = {
 
 def take(browser: Browser, scheme: str) -> None:
     """One picture of a short conversation, rated."""
-    page = browser.new_page(color_scheme=scheme, viewport={"width": 640, "height": 540})
+    page = browser.new_page(color_scheme=scheme, viewport={"width": 640, "height": 610})
     page.goto(f"http://127.0.0.1:{PORT}/")
     for question, answer in ANSWERS.items():
         page.get_by_label("Your question").fill(question)

@@ -88,6 +88,26 @@ def test_every_name_on_the_wire_is_documented() -> None:
     assert missing - {semconv.HTTP_RESPONSE_HEADER} == set()
 
 
+def test_everything_of_the_web_component_is_documented() -> None:
+    """Each attribute, text, mark, part and property that the script knows stands in `widget.md`."""
+    script = (ROOT / "rlhf_otel/web/static/feedback.js").read_text(encoding="utf-8")
+    page = doc("widget.md")
+    attributes = set(re.findall(r'(?:option\(\w+, |#list\(|getAttribute\()"([\w-]+)"', script)) - {"text-", "data-"}
+    told = re.findall(
+        r"^\| ((?:`[\w-]+`(?:, )?)+) \|",
+        page[page.index("## Attri") : page.index("## What people")],
+        flags=re.MULTILINE,
+    )
+    texts = {
+        f"text-{word}" for word in re.findall(r'(\w+): "', script[script.index("const TEXTS") :].partition("};")[0])
+    }
+    assert set(re.findall(r"`([\w-]+)`", "".join(told))) == attributes | texts
+    marks = {f"data-rlhf-{word}" for word in re.findall(r"data-rlhf-(\w+)", script)}
+    styles = set(re.findall(r"--rlhf-\w+", script)) | {f"`{part}`" for part in re.findall(r'part: "(\w+)"', script)}
+    context = {f"`{word}`" for word in re.findall(r'^  "?([\w-]+)"?: \(\) =>', script, flags=re.MULTILINE)}
+    assert [name for name in marks | styles | context if name not in page] == []
+
+
 def test_every_public_name_is_documented() -> None:
     """Each public name of the package stands in `python.md`."""
     page = doc("python.md")
