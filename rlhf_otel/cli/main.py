@@ -32,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "stats": ("rlhf_otel.cli.stats", "command", "Count calls: rated, failed, how long they took."),
     "compare": ("rlhf_otel.cli.compare", "command", "Compare variants or models by what people think of them."),
     "store": ("rlhf_otel.cli.store", "command", "See who read, exported, erased, logged in."),
+    "purge": ("rlhf_otel.cli.purge", "command", "Erase a person, a conversation, a trace or a call, for good."),
+    "subject": ("rlhf_otel.cli.subject", "command", "Write everything that is stored on a person into a folder."),
     "spool": ("rlhf_otel.cli.spool", "command", "See, send or print what no backend has taken yet."),
     "doctor": ("rlhf_otel.cli.doctor", "command", "Find out why something is not recorded or not sent."),
     "config": ("rlhf_otel.cli.config", "command", "Print every setting and where its value comes from."),

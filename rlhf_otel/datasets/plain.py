@@ -125,7 +125,7 @@ def _cell(value: Any) -> Any:
 
 
 def _write_parquet(lines: Iterator[Line], place: Path) -> int:
-    arrow, parquet = _needed("pyarrow", "parquet"), _needed("pyarrow.parquet", "parquet")
+    arrow, parquet = needed("pyarrow", "parquet"), needed("pyarrow.parquet", "parquet")
     schema, count = _schema(arrow), 0
     with parquet.ParquetWriter(place / "train.parquet", schema) as writer:
         for piece in _pieces(lines):
@@ -136,7 +136,7 @@ def _write_parquet(lines: Iterator[Line], place: Path) -> int:
 
 def _write_hf(lines: Iterator[Line], place: Path) -> int:
     """The files that `datasets.load_from_disk` reads, without that library: it would copy all rows to a cache first."""
-    arrow = _needed("pyarrow", "parquet")
+    arrow = needed("pyarrow", "parquet")
     schema, count = _schema(arrow), 0
     name = "data-00000-of-00001.arrow"
     with arrow.OSFile(str(place / name), "wb") as file, arrow.ipc.new_stream(file, schema) as writer:
@@ -147,7 +147,7 @@ def _write_hf(lines: Iterator[Line], place: Path) -> int:
         field.name: {"dtype": _HF_NAMES.get(str(field.type), str(field.type)), "_type": "Value"} for field in schema
     }
     _write_json(place / "dataset_info.json", {"features": features})
-    state = {"_data_files": [{"filename": name}], "_fingerprint": _digest(place / name), "_split": None}
+    state = {"_data_files": [{"filename": name}], "_fingerprint": fingerprint(place / name), "_split": None}
     unset: dict[str, Any] = {
         "_format_columns": None,
         "_format_kwargs": {},
@@ -162,7 +162,8 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(f"{json.dumps(value, indent=2, sort_keys=True)}\n", encoding="utf-8", newline="\n")
 
 
-def _digest(path: Path) -> str:
+def fingerprint(path: Path) -> str:
+    """What `datasets` tells the rows of a file by."""
     digest = sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -193,7 +194,12 @@ def _flat(row: Row) -> dict[str, Any]:
     return flat
 
 
-def _needed(module: str, extra: str) -> Any:
+def needed(module: str, extra: str) -> Any:
+    """A module that an extra brings.
+
+    Raises:
+        RecipeError: it is not installed; the message says how to.
+    """
     try:
         return import_module(module)
     except ImportError:

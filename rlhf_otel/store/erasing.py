@@ -176,6 +176,15 @@ def tombstones(store: Store) -> list[Tombstone]:
         return Tombstones(connection).listed()
 
 
+def tombstone_of(store: Store, subject: Subject, *, feedback_only: bool | None = None) -> Tombstone | None:
+    """The tombstone that was laid for `subject` itself, of one kind or of any."""
+    with store._reading() as connection:
+        stones = Tombstones(connection)
+        wanted = stones.hash(*subject).hex()
+        found = (each for each in stones.listed() if each.hash == wanted)
+        return next((each for each in found if feedback_only in (None, each.feedback_only)), None)
+
+
 def lift(store: Store, number: int) -> bool:
     """Lets come again what a tombstone refuses; whether there was one. What was erased stays erased."""
     with store._writing() as connection:

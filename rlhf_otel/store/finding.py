@@ -10,9 +10,9 @@ from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.store.encoding import column_id, column_text, encode, id_of_column, inflate, text_hash, text_of_column
 from rlhf_otel.store.joins import Joiner
 from rlhf_otel.store.messages import Reader
-from rlhf_otel.store.rows import feedback_of_body, log_of_row, point_of_row, span_of_row
+from rlhf_otel.store.rows import feedback_of_body, interaction_of_row, log_of_row, point_of_row, span_of_row
 from rlhf_otel.store.sql import query
-from rlhf_otel.store.tombstones import Subject, names
+from rlhf_otel.store.tombstones import Record, Subject, names
 
 if TYPE_CHECKING:
     import sqlite3
@@ -58,6 +58,24 @@ class Found:
             yield from ((kind, told) for kind, told in (("response", call.response_id), ("message", call.message_id))
                         if told)  # fmt: skip
         yield from (("span", span) for span in self.spans.values())
+
+
+def records_of(connection: sqlite3.Connection, found: Found) -> Iterator[tuple[str, Record]]:
+    """Everything that was found, whole, each with the name of what it is; within the same transaction."""
+    reader = Reader(connection)
+    for row, call in found.calls.items():
+        given = {"span_id": row.check, "trace_id": column_id(call.trace_id)}
+        for held in connection.execute(query("interaction_match", "span_id", "trace_id"), given):
+            yield "calls", interaction_of_row(held, reader)
+    for name, rows, text, read in (
+        ("spans", [*found.spans], "span_one", span_of_row),
+        ("logs", found.logs, "log_one", log_of_row),
+        ("points", found.points, "point_one", point_of_row),
+    ):
+        for row in rows:
+            for held in connection.execute(query(text), row):
+                yield name, read(held, reader)
+    yield from (("feedback", given) for given in found.feedback.values())
 
 
 class Finder:

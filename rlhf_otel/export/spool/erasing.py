@@ -95,13 +95,14 @@ class Erased(NamedTuple):
     left: int = 0
 
 
-def erase(folder: Path, cover: Cover, needle: bytes) -> Erased:
+def erase(folder: Path, cover: Cover, needle: bytes, *, dry_run: bool = False) -> Erased:
     """Erases from the segments in `folder` whose owners are gone, and counts what is in others.
 
     Args:
         folder: of the spool.
         cover: tells what is concerned.
         needle: the id as it may stand in what is damaged, and cannot be told otherwise.
+        dry_run: only count.
     """
     _notice_all(folder, cover)
     items = left = 0
@@ -113,13 +114,23 @@ def erase(folder: Path, cover: Cover, needle: bytes) -> Erased:
             if not is_ours:
                 left += len(going)
                 continue
+            items += len(going)
+            if dry_run:
+                continue
             for each in going:
                 _write(descriptor, each)
-            items += len(going)
             rest = (each for each in parts if each not in going)
             if going and not any(isinstance(each, frames.Damage) or is_item(each) for each in rest):
                 found.path.unlink()
     return Erased(items, left)
+
+
+def waiting(folder: Path, cover: Cover) -> Iterator[Record]:
+    """What of it waits in the spool, whoever is to send it."""
+    _notice_all(folder, cover)
+    for found in listed(folder):
+        with contextlib.suppress(OSError):
+            yield from filter(cover.covers, _records(found.path.read_bytes()))
 
 
 def ask(folder: Path, subject: Subject, laid_ns: int, *, feedback_only: bool = False) -> None:

@@ -1,0 +1,1 @@
+SELECT resource, content, body FROM log WHERE id = ? AND hash = ?

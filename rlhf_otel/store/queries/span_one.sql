@@ -1,0 +1,1 @@
+SELECT resource, body FROM span WHERE id = ? AND span_id = ?
