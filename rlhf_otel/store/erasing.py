@@ -7,6 +7,7 @@ once more does the rest.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rlhf_otel.store import orphans
 from rlhf_otel.store.encoding import encode
+from rlhf_otel.store.errors import StoreError
 from rlhf_otel.store.finding import Finder, Found, Row
 from rlhf_otel.store.inbox import Inbox
 from rlhf_otel.store.messages import Reader, Writer
@@ -33,6 +35,7 @@ PATIENCE_S: Final = 30.0
 """How long to wait for what others are at: what was received in a rush, and readers that need the log."""
 _INDEXES: Final = ("interaction_message", "sqlite_autoindex_feedback_1")
 """Those with ids as text, in the order of the ids: when such an index grows, copies of ids stay behind in its pages."""
+_ANEW: Final = ("copy", "empty", "fill", "end")
 _Any = TypeVar("_Any")
 
 
@@ -78,7 +81,7 @@ class Erasing:
             for table, rows in (("span", [*found.spans]), ("log", found.logs), ("metric_point", found.points),
                                 ("interaction", [*found.calls])):  # fmt: skip
                 self._remove(table, rows)
-        messages = orphans.remove(self._store._reading, self._store._writing)
+        messages = orphans.remove(self._store._reading, lambda: patiently(self._store))
         if self._feedback_only:
             return Removed(feedback=len(found.feedback))
         return Removed(len(found.calls), len(found.spans), len(found.logs), len(found.points), len(found.feedback),
@@ -87,10 +90,10 @@ class Erasing:
     def _lay(self, ids: Iterable[tuple[str, str]], *, may_return: bool = False) -> None:
         """Lays the tombstone, or has it stand for `ids` as well."""
         if not self.tombstone:
-            with self._store._writing() as connection:
+            with patiently(self._store) as connection:
                 self.tombstone = Tombstones(connection).lay(self._subject, feedback_only=self._feedback_only)
         for chunk in _chunks(ids):
-            with self._store._writing() as connection:
+            with patiently(self._store) as connection:
                 Tombstones(connection).cover(self.tombstone, chunk, may_return=may_return)
 
     def _read_in(self) -> int:
@@ -99,7 +102,7 @@ class Erasing:
         for _ in inbox.read_in():
             if time.monotonic() > give_up:
                 break
-        with self._store._writing() as connection:  # what no version can read is looked through as it is
+        with patiently(self._store) as connection:  # what no version can read is looked through as it is
             for seq, body in connection.execute(query("inbox_aside")).fetchall():
                 if any(needle in body for needle in _as_sent(self._subject)):
                     connection.execute(query("inbox_remove"), (seq,))
@@ -109,7 +112,7 @@ class Erasing:
         """Removes rows, and notes the content that they refer to."""
         refers, drop = query(f"{table}_refers", "one"), query(f"{table}_drop_one")
         for chunk in _chunks(rows):
-            with self._store._writing() as connection:
+            with patiently(self._store) as connection:
                 referring: list[Any] = []
                 for row in chunk:
                     told = connection.execute(refers, (row.number,)).fetchone()
@@ -119,7 +122,7 @@ class Erasing:
 
     def _remove_feedback(self, rows: Sequence[Row]) -> None:
         for chunk in _chunks(rows):
-            with self._store._writing() as connection:
+            with patiently(self._store) as connection:
                 for row in chunk:
                     if connection.execute(query("feedback_drop_one"), row).rowcount:
                         connection.execute(query("feedback_target_drop_one"), (row.number,))
@@ -127,7 +130,7 @@ class Erasing:
     def _without_exemplars(self, rows: Sequence[Row]) -> None:
         """Takes out of data points the single measurements of calls that go."""
         for chunk in _chunks(rows):
-            with self._store._writing() as connection:
+            with patiently(self._store) as connection:
                 tombstones, reader, writer = Tombstones(connection), Reader(connection), Writer(connection)
                 for row in chunk:
                     held = connection.execute(query("point_one"), row).fetchone()
@@ -146,28 +149,21 @@ def clean(store: Store) -> bool:
         return True
     with store._writer.alone() as connection:
         connection.execute("PRAGMA temp_store = MEMORY")  # else copies of ids would go through files elsewhere
-        _rebuild(connection)
-        give_up = time.monotonic() + PATIENCE_S
-        while True:
+    for statements in (
+        [f"REINDEX {index}" for index in _INDEXES],
+        [query(f"feedback_target_{step}") for step in _ANEW],
+    ):
+        with patiently(store) as connection:
+            for statement in statements:
+                connection.execute(statement)
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        with store._writer.alone() as connection:
             give_back(connection)
             busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if not busy or time.monotonic() > give_up:
-                return not busy
-            time.sleep(0.05)
-
-
-def _rebuild(connection: sqlite3.Connection) -> None:
-    for index in _INDEXES:
-        connection.execute(f"REINDEX {index}")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for step in ("copy", "empty", "fill", "end"):
-            connection.execute(query(f"feedback_target_{step}"))
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+        if not busy or time.monotonic() > give_up:
+            return not busy
+        time.sleep(0.05)
 
 
 def tombstones(store: Store) -> list[Tombstone]:
@@ -187,7 +183,7 @@ def tombstone_of(store: Store, subject: Subject, *, feedback_only: bool | None =
 
 def lift(store: Store, number: int) -> bool:
     """Lets come again what a tombstone refuses; whether there was one. What was erased stays erased."""
-    with store._writing() as connection:
+    with patiently(store) as connection:
         return Tombstones(connection).lift(number)
 
 
@@ -202,6 +198,25 @@ def is_erased(store: Store, number: int) -> Callable[[str, str], bool]:
         return known[kind, name]
 
     return asked
+
+
+@contextlib.contextmanager
+def patiently(store: Store) -> Iterator[sqlite3.Connection]:
+    """A connection that alone may write, however busy others are: SQLite lets nobody wait in a line.
+
+    Raises:
+        StoreError: it could not be had for a long time.
+    """
+    give_up = time.monotonic() + PATIENCE_S
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                connection = stack.enter_context(store._writing())
+                break
+            except StoreError as error:
+                if "locked" not in str(error.__cause__) or time.monotonic() > give_up:
+                    raise
+        yield connection
 
 
 def _as_sent(subject: Subject) -> list[bytes]:
