@@ -142,6 +142,8 @@ def progress_bar() -> Iterator[Progress]:
 
 def as_report(outcome: Outcome, *, stopped: bool = False) -> dict[str, Any]:
     """What came of it, as `--json` prints it."""
+    from rlhf_otel.datasets.selection import held_back
+
     return {
         "path": None if outcome.path is None else str(outcome.path),
         "format": outcome.recipe.format,
@@ -150,6 +152,7 @@ def as_report(outcome: Outcome, *, stopped: bool = False) -> dict[str, Any]:
         "rules": dict(outcome.rules),
         "notes": list(outcome.notes),
         "stages": list(outcome.funnel),
+        "held_back": held_back(outcome.funnel),
         "gates": [each.as_json() for each in outcome.findings],
         "stopped_by": [each.gate for each in outcome.failures] if stopped else [],
         "files": dict(outcome.files),

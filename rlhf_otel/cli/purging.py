@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -152,13 +153,18 @@ class Purging:
         return self._store is not None and tombstone_of(self._store, self._subject) is not None
 
     def _erase(self) -> None:
-        from rlhf_otel.store.erasing import Erasing, clean, is_erased, tombstone_of
+        from rlhf_otel.store.erasing import Erasing, clean, insist, is_erased, tombstone_of
 
         laid_ns, asked = time.time_ns(), None
         if self._store is not None:
             erasing = Erasing(self._store, self._subject, feedback_only=self.report.feedback_only)
-            what = {"kind": self._subject.kind, "feedback_only": self.report.feedback_only, "exports": self._exports}
-            self._store.audit("erase", {**what, **self.report.removed}, who=operator())
+            what: dict[str, Any] = {
+                "kind": self._subject.kind,
+                "feedback_only": self.report.feedback_only,
+                "exports": self._exports,
+            }
+            what |= self.report.removed
+            insist(partial(self._store.audit, "erase", what, who=operator()))
             self.report.removed = dict(zip(_REMOVED, erasing.run(), strict=True))
             stone = tombstone_of(self._store, self._subject, feedback_only=self.report.feedback_only)
             if stone is not None:
@@ -203,7 +209,7 @@ class Purging:
                 if places or "erased" in dataset.manifest:
                     resting[dataset.path.resolve()] = None if places else dataset.manifest.get("files")
                 if places and exports == "rewrite":
-                    erasing.without(dataset, places)
+                    erasing.without(dataset, places, self._subject.id)
                 if places and exports == "delete":
                     erasing.delete(dataset)
                 if places:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rlhf_otel import views
 from rlhf_otel._version import __version__
+from rlhf_otel.datasets import selection
 from rlhf_otel.datasets.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _body(outcome: Outcome) -> Iterator[str]:
         first, last = (views.iso(moment)[:10] for moment in (outcome.period[0], outcome.period[-1]))
         yield f"- Calls from {first} to {last}"
     yield f"- Made by rlhf-otel {__version__} with: {_choices(recipe)}"
-    yield f"- Consent: {_consent(recipe)}"
+    yield f"- Consent: {_consent(recipe)}{_held_back(outcome)}"
     yield f"- Sources of feedback: {_sources(recipe)}"
     yield from (f"- {note}" for note in outcome.notes)
     yield "- What each row rests on (span ids, feedback ids, rule) is in `lineage.jsonl`, line by line"
@@ -88,6 +89,12 @@ def _choices(recipe: Recipe) -> str:
 
 def _shown(value: Any) -> str:
     return f"`{' '.join(map(str, value)) if isinstance(value, list) else value}`"
+
+
+def _held_back(outcome: Outcome) -> str:
+    told = selection.held_back(outcome.funnel)
+    reasons = ", ".join(f"{count:,} as {reason}" for reason, count in told.items())
+    return f"; {sum(told.values()):,} calls were held back: {reasons}" if told else "; no call was held back"
 
 
 def _consent(recipe: Recipe) -> str:

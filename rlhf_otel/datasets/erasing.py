@@ -17,6 +17,7 @@ from rlhf_otel.datasets.plain import fingerprint, needed
 
 TRAINED_ON: Final = "trained_on.json"
 """Beside a model: `{"datasets": [{"path": "../pairs", "files": {...}}]}`, `files` as in the manifest of the dataset."""
+_ERASED: Final = "[erased]"
 Asked = Callable[[str, str], bool]
 """Whether an id of a kind (span, feedback) was erased."""
 Place = tuple[str, int]
@@ -40,8 +41,11 @@ def _rests(row: Mapping[str, Any], is_erased: Asked) -> bool:
     return any(calls) or any(is_erased("feedback", str(each)) for each in row.get("feedback", ()))
 
 
-def without(dataset: Known, places: Iterable[Place]) -> None:
+def without(dataset: Known, places: Iterable[Place], name: str = "") -> None:
     """Makes the dataset anew without the rows at `places`; card and manifest say how many were erased.
+
+    What they say of the rows besides is left out: a gate may have quoted one. So is `name`, the id that was erased,
+    where the dataset was made for it alone.
 
     Raises:
         writing.WriteError: it cannot be written, and is as it was.
@@ -49,12 +53,12 @@ def without(dataset: Known, places: Iterable[Place]) -> None:
     """
     gone = set(places)
     with writing.folder(dataset.path, replace=True) as new:
-        for name in dataset.manifest.get("files", {}):
-            if name not in (writing.LINEAGE, "state.json"):
-                (new / name).parent.mkdir(parents=True, exist_ok=True)
-                _copy(dataset.path / name, new / name, {row for split, row in gone if _is_of(name, split)})
+        for file in dataset.manifest.get("files", {}):
+            if file not in (writing.LINEAGE, "state.json"):
+                (new / file).parent.mkdir(parents=True, exist_ok=True)
+                _copy(dataset.path / file, new / file, {row for split, row in gone if _is_of(file, split)})
         kept = _copy_lineage(dataset, new, gone)
-        _finish(dataset, new, kept, len(gone))
+        _finish(dataset, new, kept, len(gone), name)
 
 
 def delete(dataset: Known) -> None:
@@ -169,18 +173,28 @@ def _copy_lineage(dataset: Known, new: Path, gone: set[Place]) -> dict[str, int]
     return kept
 
 
-def _finish(dataset: Known, new: Path, kept: Mapping[str, int], count: int) -> None:
+def _finish(dataset: Known, new: Path, kept: Mapping[str, int], count: int, name: str) -> None:
     files = {
-        name: {"sha256": sha256((new / name).read_bytes()).hexdigest(), "bytes": (new / name).stat().st_size}
-        for name in dataset.manifest.get("files", {})
+        each: {"sha256": sha256((new / each).read_bytes()).hexdigest(), "bytes": (new / each).stat().st_size}
+        for each in dataset.manifest.get("files", {})
     }
     erased = dataset.manifest.get("erased", 0) + count
-    manifest = {**dataset.manifest, "rows": kept, "files": files, "erased": erased}
+    gates = [{key: gate[key] for key in ("gate", "status")} for gate in dataset.manifest.get("gates", ())]
+    manifest = {**dataset.manifest, "rows": kept, "files": files, "erased": erased, "gates": gates}
     manifest.pop("stale", None)
-    text = json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(_unnamed(manifest, name), indent=2, ensure_ascii=False, sort_keys=True)
     writing.replace_text(new / writing.MANIFEST, f"{text}\n")
     sizes = ", ".join(f"{rows:,} in `{split}`" for split, rows in kept.items())
     told = f"- Rows: {sizes}, after {erased:,} were erased on request; what else is said here was counted before"
-    card = (dataset.path / writing.CARD).read_text(encoding="utf-8").splitlines()
-    lines = [told if line.startswith("- Rows: ") else line for line in card]
-    writing.replace_text(new / writing.CARD, "\n".join(lines) + "\n")
+    card = (dataset.path / writing.CARD).read_text(encoding="utf-8").partition("\n## Gates\n")[0].splitlines()
+    lines = [told if line.startswith("- Rows: ") else line.replace(f"`{name}`", _ERASED) for line in card]
+    writing.replace_text(new / writing.CARD, "\n".join(lines).rstrip() + "\n")
+
+
+def _unnamed(value: Any, name: str) -> Any:
+    """`value` without the id, wherever that stands by itself."""
+    if isinstance(value, Mapping):
+        return {key: _unnamed(item, name) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_unnamed(item, name) for item in value]
+    return _ERASED if name and value == name else value

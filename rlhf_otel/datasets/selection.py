@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from rlhf_otel.datasets.answers import about_call
 from rlhf_otel.datasets.recipe import Recipe
@@ -14,6 +14,7 @@ NO_CONSENT: Final = "no consent is known"
 NO_FEEDBACK: Final = "no feedback"
 REFUSED: Final = "consent was refused"
 FOR_EVALUATION: Final = "consent is for evaluation alone"
+NOT_CONSENTED: Final = (NO_CONSENT, REFUSED, FOR_EVALUATION)
 _RATINGS: Final = ("rating", "score")
 _USE_OF_KIND: Final = {"preference": "preferences", "ranking": "rankings", "binary": "thumbs", "signal": "signals"}
 """What a kind of feedback is used as; what is not here is decided by what it holds."""
@@ -45,6 +46,13 @@ def _consent(interaction: Interaction, recipe: Recipe) -> str | None:
     if given == "eval":
         return FOR_EVALUATION
     return NO_CONSENT if interaction.consent is None else REFUSED
+
+
+def held_back(stages: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many calls were held back for want of consent, by reason, out of the stages of a funnel."""
+    dropped = [(reason, count) for stage in stages for reason, count in stage["dropped"].items()]
+    return {reason: sum(count for why, count in dropped if why == reason)
+            for reason in NOT_CONSENTED if any(why == reason for why, _ in dropped)}  # fmt: skip
 
 
 def source_of(feedback: Feedback) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rlhf_otel import codec
 from rlhf_otel._version import __version__
+from rlhf_otel.datasets import selection
 from rlhf_otel.datasets.lines import json_line
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def manifest(outcome: Outcome) -> dict[str, Any]:
         "period_ns": list(outcome.period),
         "notes": list(outcome.notes),
         "funnel": list(outcome.funnel),
+        "held_back": selection.held_back(outcome.funnel),
         "gates": [each.as_json() for each in outcome.findings],
         "overridden": [each.gate for each in outcome.findings if each.gate in outcome.recipe.override],
         "files": outcome.files,

@@ -219,6 +219,21 @@ def patiently(store: Store) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+def insist(call: Callable[[], None]) -> None:
+    """Calls what writes to a store, and again where others were too busy.
+
+    Raises:
+        StoreError: it could not be done for a long time.
+    """
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return call()
+        except StoreError as error:
+            if "locked" not in str(error.__cause__) or time.monotonic() > give_up:
+                raise
+
+
 def _as_sent(subject: Subject) -> list[bytes]:
     """How the id may stand in a request of OTLP."""
     plain = [subject.id.encode("utf-8", "surrogatepass"), encode(subject.id)[1:-1]]

@@ -186,6 +186,7 @@ def test_a_store_that_is_locked(run, store, monkeypatch) -> None:
     import sqlite3
 
     monkeypatch.setattr("rlhf_otel.store.connection.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("rlhf_otel.store.erasing.PATIENCE_S", 0.2)
     held = sqlite3.connect(store, isolation_level=None)
     held.execute("BEGIN IMMEDIATE")
     ended = run("purge", "--user", "u1", "--yes", "--store", store)
