@@ -62,6 +62,7 @@ _OPTIONS = (
     click.option("--max-score", type=_share(0.0), default=0.2, show_default=True, help="A bad rating, of 0 to 1."),
     click.option("--unrated-steps", type=_words("drop", "right"), default="drop", show_default=True,
                  help="Steps without a verdict before one that has it."),
+    click.option("--topics", type=click.IntRange(min=0), default=0, help="Find so many topics among the prompts."),
     click.option("--balance", metavar="KEY", help="As many rows of each model, variant, service ... or context.NAME."),
     click.option("--share", "shares", metavar="VALUE=NUMBER", multiple=True,
                  help="How many of VALUE beside the others' 1. Repeatable."),

@@ -235,6 +235,7 @@ def examined(shelf: Shelf, made: Rows, recipe: Recipe, progress: Progress) -> li
     clusters = Clusters()
     near.join(clusters)
     first = [_or_left_out(gate, made, recipe) for gate in (secrets, benchmark, near, outliers)]
+    made.tell_topics()
     made.balance()
     made.divide(clusters)
     rest: tuple[Gate, ...] = (LengthBias(), LabelNoise(), Balance())

@@ -15,6 +15,8 @@ USES: Final = ("preferences", "rankings", "thumbs", "ratings", "corrections", "s
 SOURCES: Final = ("human", "signal", "predictor")
 """Who says so: a person who was asked, what a person did, or a program."""
 CONSENTS: Final = ("train", "eval", "none")
+USUAL_TOPICS: Final = 20
+"""So many, where rows are balanced by topic and nobody says how many."""
 _OPINIONS = ("preferences", "rankings", "thumbs", "ratings", "corrections", "signals")
 _ON_ONE_ANSWER = ("thumbs", "ratings", "corrections", "signals")
 _USED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -70,7 +72,8 @@ class Recipe:
         unrated_steps: drop what comes behind the first step without a verdict, or take such steps as right.
         max_pairs: at most so many pairs of one prompt that nobody compared as such.
         max_chars: rows with more characters are left out.
-        balance: model, variant, service, session or context.NAME, of which each value shall have equally many rows.
+        topics: finds so many topics among the prompts, to tell rows apart by; needs scikit-learn.
+        balance: model, variant, service, session, topic or context.NAME: each value shall have equally many rows.
         shares: VALUE=NUMBER, how many rows a value of `balance` shall have beside the others, which have 1 each.
         split: the share of rows that goes to the test file.
         split_by: conversation or time.
@@ -106,6 +109,7 @@ class Recipe:
     unrated_steps: str = "drop"
     max_pairs: int = 100
     max_chars: int = 1_000_000
+    topics: int = 0
     balance: str | None = None
     shares: tuple[str, ...] = ()
     split: float = 0.0
@@ -138,8 +142,10 @@ class Recipe:
         self._check_balance()
 
     def _check_plain(self) -> None:
-        if self.is_plain and (self.split or self.balance):
-            raise RecipeError(f"{self.format} has calls as they are: split and balance are for training formats")
+        if self.is_plain and (self.split or self.balance or self.topics):
+            raise RecipeError(
+                f"{self.format} has calls as they are: split, balance and topics are for training formats"
+            )
         if self.is_plain and (odd := set(self.drop) - {"benchmark", "secrets"}):
             raise RecipeError(f"{self.format} has calls as they are, and nobody looks for {', '.join(sorted(odd))}")
 
@@ -168,6 +174,11 @@ class Recipe:
     def usable(self) -> tuple[str, ...]:
         """What rows of this format can be made from."""
         return _USABLE[self.format]
+
+    @property
+    def wanted_topics(self) -> int:
+        """How many topics are to be found among the prompts."""
+        return self.topics or (USUAL_TOPICS if self.balance == "topic" else 0)
 
     @property
     def wanted_shares(self) -> dict[str, float]:
@@ -207,7 +218,7 @@ class Recipe:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
 
 
-BALANCE_KEYS: Final = ("model", "variant", "service", "session")
+BALANCE_KEYS: Final = ("model", "variant", "service", "session", "topic")
 _KEEP_OR_DROP = ("keep", "drop")
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "format": FORMATS,

@@ -60,6 +60,19 @@ class Rows:
             marked += self._db.execute(query, (reason, number)).rowcount
         self._forget(reason, marked)
 
+    def tell_topics(self) -> None:
+        """Finds out what each prompt is about, where that is asked for. It is learned from those with the smallest
+        hash, so that it hangs on nothing else.
+        """
+        if not self._recipe.wanted_topics:
+            return
+        from rlhf_otel.datasets.topics import Topics
+
+        first = "json_extract(texts, '$[0]')"
+        topics = Topics((text for (text,) in self._left(first, "digest")), self._recipe.wanted_topics)
+        told = [(topic, number) for number, topic in topics.of(self._left(f"id, {first}", "id"))]
+        self._db.executemany("UPDATE draft SET lineage = json_set(lineage, '$.about.topic', ?) WHERE id = ?", told)
+
     def balance(self) -> None:
         """Takes of each value what its share allows, those with the smallest hash: which they are hangs on nothing
         else. The value of which there are fewest beside its share decides how many.

@@ -239,6 +239,7 @@ def test_rows_of_every_format_are_read_back_as_text(sessions):
         {"format": "csv", "split": 0.1},
         {"balance": "colour"},
         {"shares": ("m=1",)},
+        {"format": "jsonl", "topics": 3},
         {"balance": "model", "shares": ("m",)},
         {"balance": "model", "shares": ("m=-1",)},
         {"min_score": 0.1, "max_score": 0.9},

@@ -217,3 +217,12 @@ def test_a_share_of_what_there_is_not(sessions):
     sessions.prefer(sessions.call(answer="x"), sessions.call(answer="y"))
     with pytest.raises(RecipeError, match="no row has model 'n', of which a share is wanted; there is m"):
         sessions.export(balance="model", shares=("n=1",))
+
+
+def test_topics_without_what_finds_them(sessions, monkeypatch):
+    """Where scikit-learn is not installed, the recipe is refused with what to install, and nothing is written."""
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    sessions.prefer(sessions.call(answer="x"), sessions.call(answer="y"))
+    with pytest.raises(RecipeError, match=r"pip install 'rlhf-otel\[learn\]'"):
+        sessions.export(balance="topic")
+    assert {path.name for path in sessions.folder.iterdir()} == {"store-1.db"}
