@@ -6,6 +6,7 @@ import math
 import numbers
 import random
 import re
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -92,7 +93,7 @@ def scale_of(scale: Any) -> tuple[float, float] | None:
         return None
     try:
         low, high = (float(end) for end in scale)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise FeedbackError(f"scale is {shown(scale)}; the lowest and the highest value are expected, as in (1, 5)")
@@ -115,7 +116,7 @@ def value_of(kind: str, value: Any, scale: tuple[float, float] | None) -> Any:
 
 
 def _check_number(kind: str, value: Any, scale: tuple[float, float] | None) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not _is_finite(value):
         raise FeedbackError(f"the value of a {kind} is {shown(value)}; a finite number is expected")
     low, high = scale or (0.0, 1.0)
     if not low <= value <= high:
@@ -173,9 +174,16 @@ def bearable(value: Any, what: str) -> Any:
 def finite(value: Any, what: str) -> float | None:
     """`value`, which is a finite number or None."""
     value = plain(value)
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)):
-        return value
+    if value is None or _is_finite(value):
+        return cast("float | None", value)
     raise FeedbackError(f"{what} is {shown(value)}; a finite number is expected")
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether `value` is a number that a float can hold: an int may have hundreds of digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max
 
 
 def _step(step: Any) -> int | None:

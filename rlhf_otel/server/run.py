@@ -130,14 +130,14 @@ def serve(store: Store, options: Options, ready: Callable[[Place], None]) -> Non
     receiver = Receiver(writer, options.max_bytes, room, clean)
     tidying = begin(store.path, options.retention)
     try:
-        asyncio.run(_serve(receiver, _Stores(store, reading, keyring), options, ready))
+        asyncio.run(_serve(receiver, Stores(store, reading, keyring), options, ready))
     finally:
         tidying.set()
-        reading.close()
         receiver.close()
+        reading.close()
 
 
-class _Stores(NamedTuple):
+class Stores(NamedTuple):
     """One connection that pages read by, so that they hold nobody up, and the one that the server writes with."""
 
     writing: Store
@@ -145,17 +145,12 @@ class _Stores(NamedTuple):
     keyring: Keyring
 
 
-async def _serve(receiver: Receiver, stores: _Stores, options: Options, ready: Callable[[Place], None]) -> None:
+async def _serve(receiver: Receiver, stores: Stores, options: Options, ready: Callable[[Place], None]) -> None:
     listening = _listen(options.host, options.port)
     port = listening.getsockname()[1]
-    site = _site(stores, options, port)
-    hosts = [options.host, *options.hosts]
-    guard = Guard(stores.keyring, hosts, is_open=options.is_open, cookie=site.cookie)
-    visits = Visits(guard, site.limits, [health_of(receiver), *routes(site), *options.routes], site.refusal)
+    application, guard = assembled(receiver, stores, options, port)
     calls, grpc_url = await _grpc(receiver, guard, options)
-    limits = {"per_token": options.feedback_per_token, "per_address": options.feedback_per_address}
-    feedback = feedback_app(receiver, options.redactor, **limits)
-    web = _Web(_configured(Application(receiver, guard, feedback, visits), options))
+    web = _Web(_configured(application, options))
     serving = asyncio.create_task(web.serve(sockets=[listening]))
     with _told_to_stop() as stop:
         await web.listening.wait()
@@ -169,12 +164,17 @@ async def _serve(receiver: Receiver, stores: _Stores, options: Options, ready: C
     await serving
 
 
-def _site(stores: _Stores, options: Options, port: int) -> Site:
+def assembled(receiver: Receiver, stores: Stores, options: Options, port: int) -> tuple[Application, Guard]:
+    """All that is answered over HTTP at this port, and who is let through on the way."""
     is_secure = options.certificate is not None
-    return Site(
+    site = Site(
         store=stores.reading, ledger=stores.writing, keyring=stores.keyring, limits=Limits(options.most_asked),
         cookie=cookie_name(is_secure, port), is_secure=is_secure, session_s=options.session_s,
     )  # fmt: skip
+    guard = Guard(stores.keyring, [options.host, *options.hosts], is_open=options.is_open, cookie=site.cookie)
+    visits = Visits(guard, site.limits, [health_of(receiver), *routes(site), *options.routes], site.refusal)
+    limits = {"per_token": options.feedback_per_token, "per_address": options.feedback_per_address}
+    return Application(receiver, guard, feedback_app(receiver, options.redactor, **limits), visits), guard
 
 
 def _login_url(store: Store, url: str) -> str | None:

@@ -30,6 +30,8 @@ WRONG = {
     "a rating below its scale": (wrong("record", "call", 0, scale=(1, 5)), "0 is outside its scale of 1 to 5"),
     "NaN": (wrong("record", "call", NAN), "a finite number is expected"),
     "infinity": (wrong("record", "call", math.inf, scale=(0, 10)), "a finite number is expected"),
+    "more digits than a float has": (wrong("record", "call", 10**400, kind="score"), "a finite number is expected"),
+    "a scale of such": (wrong("record", "call", 4, scale=(1, 10**400)), "the highest value are expected"),
     "a bool as a rating": (wrong("record", "call", True, kind="rating", scale=(1, 5)), "a finite number is expected"),
     "a word as a score": (wrong("record", "call", "good", kind="score"), "a finite number is expected"),
     "a number as a thumb": (wrong("record", "call", 5, kind="binary"), "True or False is expected"),

@@ -36,7 +36,7 @@ def page(site: Site, request: Request) -> Response:
 
 def enter(site: Site, request: Request) -> Response:
     """Opens a session with a token that somebody has typed."""
-    if not is_from_here(dict(request.headers.raw), request.url.scheme):
+    if not is_from_here(dict(request.headers.raw), request.scope["scheme"]):
         raise Refusal(FORBIDDEN, "this was asked for by a page of another server")
     principal = site.keyring.bearer(fields_of(request).get("token", "").strip())
     if principal is None:

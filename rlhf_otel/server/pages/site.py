@@ -88,7 +88,7 @@ class Site:
         principal = principal_of(request)
         shown = [page for page in self.pages if page.label and page.right and may(principal, page.right)]
         made = self._templates.get_template(template).render(
-            pages=shown, path=request.url.path, principal=principal, **values
+            pages=shown, path=request.scope["path"], principal=principal, **values
         )
         return HTMLResponse(made.encode("utf-8", "replace"), status)
 
@@ -125,7 +125,7 @@ def principal_of(request: Request) -> Principal | None:
 
 def reads_pages(request: Request) -> bool:
     """Whether whoever asks shows pages to a person."""
-    is_page = not request.url.path.startswith(("/api/", "/v1/"))
+    is_page = not request.scope["path"].startswith(("/api/", "/v1/"))
     return is_page and "text/html" in request.headers.get("accept", "")
 
 
