@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import socket
 import time
 
 import pytest
 
 from rlhf_otel.store import Store
+
+AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js")
 
 
 @pytest.fixture
@@ -39,10 +42,12 @@ def ask(page, question):
 
 @pytest.mark.parametrize("example", ["fastapi_chat.py", "flask_chat.py"])
 def test_each_answer_gets_what_was_said_of_it(example, start, page, free_port, tmp_path, eventually):
-    """A thumb with a comment, a copy, and a second answer of the same conversation with none of them."""
+    """A thumb with a comment, a copy, and another thumb on a second answer; an accessibility engine finds nothing."""
     open_chat(page, free_port, start(example, PORT=str(free_port)))
+    page.evaluate(AXE.read_text(encoding="utf-8"))
     first = ask(page, "How do I keep basil fresh?")
     assert first.locator("p").inner_text() == "Hello! How can I help you today?"
+    assert page.evaluate("axe.run().then(({ violations }) => violations.map(({ id }) => id))") == []
     first.get_by_role("button", name="Good").click()
     first.get_by_role("textbox").fill("short and right")
     first.get_by_role("button", name="Send").click()

@@ -4,6 +4,7 @@
 // they are not sent.
 (() => {
 "use strict";
+try {
 if (customElements.get("rlhf-feedback")) return;
 
 const script = document.currentScript ?? document.querySelector('script[src*="feedback.js"]');
@@ -38,7 +39,7 @@ const CONTEXT = {
   referrer: () => document.referrer.replace(/[?#].*/, ""),
 };
 const context = (element) => Object.fromEntries(
-  (option(element, "context") ?? SEEN).split(/[\s,]+/).filter((word) => CONTEXT[word])
+  (option(element, "context") ?? SEEN).split(/[\s,]+/).filter((word) => Object.hasOwn(CONTEXT, word))
     .map((word) => [word.replace("-", "_"), safely(CONTEXT[word])()]).filter(([, value]) => value));
 
 // What waits to be sent, by the call and what is said of it: of one vote only the newest waits. On the disk too.
@@ -112,14 +113,14 @@ const flush = safely(async () => {
 // ---- what people do with an answer
 
 const told = new Set(), before = new WeakMap(), views = new Map();
-const COPY = '[data-rlhf-watch~="copy"]', EDIT = '[data-rlhf-watch~="edit"]', DWELL = '[data-rlhf-watch~="dwell"]';
+const [COPY, EDIT, DWELL] = ["copy", "edit", "dwell"].map((word) => `[data-rlhf-watch~=${word}]`);
 const textOf = (element) => element.value ?? element.innerText;
 const pathOf = (node) => node ? [node, ...pathOf(node.parentNode ?? node.host)] : [];
 // The marked element on a way up from where something happened, and the token of the answer around it.
 const marked = (path, mark) => {
-  const above = path.slice(path.findIndex((node) => node.matches?.(mark)));
-  const token = above[0]?.matches?.(mark) && above.find((node) => node.dataset?.rlhfToken)?.dataset.rlhfToken;
-  return token ? [above[0], token] : [];
+  const at = path.find((node) => node.matches?.(mark));
+  const token = at && path.slice(path.indexOf(at)).find((node) => node.dataset?.rlhfToken)?.dataset.rlhfToken;
+  return token ? [at, token] : [];
 };
 const signalled = (mark, word, more) => (event) => {
   const [at, token] = marked(event.composedPath(), mark), signal = word ?? at?.dataset.rlhfSignal;
@@ -167,6 +168,7 @@ const leave = () => {
   edited(document.activeElement);
   views.forEach((_, element) => {
     const view = look(element), [at, token] = marked(pathOf(element), DWELL);
+    if (!element.isConnected) views.delete(element);
     if (!at || view.total - view.told < 1000) return;
     view.told = view.total;
     say(token, { signal: "dwell", metadata: { seconds: Math.round(view.total / 100) / 10 } }, at);
@@ -192,9 +194,9 @@ listen(window, "online", () => soon(0));
 // ---- the element
 
 const ICONS = {
-  thumb: "M7 10.5 11 3c1.700 0 2.700 1.200 2.400 3L13 9h5.200c1.400 0 2.400 1.200 2.100 2.600l-1.400 6.300c-.3 1.200-1.200 2.100-2.500 2.100H7zm-3.500 0H7V20H3.500z",
-  star: "m12 3 2.700 5.700 6.300.8-4.600 4.300 1.200 6.200-5.600-3.100L6.400 20l1.200-6.200L3 9.500l6.300-.8z",
-  comment: "M4 5h16v11.500h-8.500L7 20v-3.500H4z",
+  thumb: "M7 10.5 11 3c1.7 0 2.7 1.2 2.4 3L13 9h5.2c1.4 0 2.4 1.2 2.1 2.6l-1.4 6.3c-.3 1.2-1.2 2.1-2.5 2.1H7zm-3.5 0H7V20H3.5z",
+  star: "m12 3 2.7 5.7 6.3.8-4.6 4.3 1.2 6.2-5.6-3.1L6.4 20l1.2-6.2L3 9.5l6.3-.8z",
+  comment: "M4 5h16v11.5h-8.5L7 20v-3.5H4z",
 };
 const make = (tag, attributes, ...children) => {
   const made = document.createElementNS(`http://www.w3.org/${/svg|path/.test(tag) ? "2000/svg" : "1999/xhtml"}`, tag);
@@ -214,7 +216,7 @@ div { margin-inline-start: -.375rem; }
 div + div, form { margin-top: .375rem; }
 span { font-size: .875em; color: var(--ink); margin-inline: .5rem; }
 b { font-size: .875em; min-width: 8em; margin-inline: .375rem; }
-svg { display: block; width: 1.25rem; fill: none; stroke: currentColor; stroke-width: 1.600; stroke-linejoin: round; }
+svg { display: block; width: 1.25rem; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linejoin: round; }
 [part=down] svg { transform: scale(-1); }
 button, label, textarea { border: 1px solid transparent; border-radius: var(--rlhf-radius, .5rem); background: none; }
 button, label { position: relative; display: grid; place-items: center; min-width: var(--size); min-height: var(--size);
@@ -356,4 +358,5 @@ safely(() => Object.keys(localStorage).filter((name) => name.startsWith(SHELF)).
   else localStorage.removeItem(name);
 }))();
 soon(0);
+} catch (error) { console.debug("rlhf-feedback:", error); }
 })();

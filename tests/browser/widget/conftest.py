@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import time
 
 import pytest
@@ -52,6 +51,10 @@ class Site:
 
     def __init__(self, permitted):
         self.url, self.pages = "", {}
+        self.permit(permitted)
+
+    def permit(self, permitted):
+        """Has the pages' policy permit this origin and no other."""
         self._policy = f"default-src 'none'; script-src {permitted}; connect-src {permitted}; style-src 'nonce-own'"
 
     async def __call__(self, scope, receive, send):
@@ -129,10 +132,16 @@ def later(given):
     """Waits until so many feedbacks on a call have come; all of them, oldest first."""
 
     def wait(handle, count):
-        until = time.monotonic() + 10
-        while len(found := given(handle, history=True)) < count and time.monotonic() < until:
-            time.sleep(0.02)
-        assert len(found) == count, json.dumps([str(one) for one in found], indent=1)
+        found = soon(lambda: given(handle, history=True), lambda found: len(found) >= count)
+        assert len(found) == count, found
         return found
 
     return wait
+
+
+def soon(read, is_there):
+    """What is read, again and again until it is there."""
+    until = time.monotonic() + 10
+    while not is_there(found := read()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return found
