@@ -338,6 +338,8 @@ class Feedback:
     @property
     def score(self) -> float | None:
         """`value` on a scale of 0 to 1; None for a value that is no number or has no known scale."""
+        if self.kind == "custom":
+            return None
         if isinstance(self.value, bool):
             return 1.0 if self.value else 0.0
         if not isinstance(self.value, int | float):

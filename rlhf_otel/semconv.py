@@ -149,6 +149,7 @@ SCOPE_NAME: Final = "otel.scope.name"
 SPAN_EVENTS: Final = "rlhf.span.events"
 SPAN_LINKS: Final = "rlhf.span.links"
 UNREAD: Final = "rlhf.unread."
+IMPORT_SOURCE: Final = "rlhf.import.source"
 
 # --- Content in events --------------------------------------------------------------------------------------------
 DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"

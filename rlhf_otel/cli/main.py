@@ -28,6 +28,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "push": ("rlhf_otel.cli.push", "command", "Copy feedback into Phoenix or Langfuse, as annotations on their spans."),
     "export": ("rlhf_otel.cli.export", "command", "Make a dataset of calls and what people thought of them."),
+    "import": (
+        "rlhf_otel.cli.import_",
+        "command",
+        "Take in exports of Langfuse, LangSmith, Phoenix, Open WebUI, Argilla.",
+    ),
     "datasets": ("rlhf_otel.cli.datasets", "command", "Look at datasets: list, show, diff, audit."),
     "stats": ("rlhf_otel.cli.stats", "command", "Count calls: rated, failed, how long they took."),
     "compare": ("rlhf_otel.cli.compare", "command", "Compare variants or models by what people think of them."),

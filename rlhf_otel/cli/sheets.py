@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rlhf_otel.cells import guarded
 from rlhf_otel.cli.common import print_json, print_json_lines, reading
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ FEEDBACK = (
     "step", "range", "quote", "chosen", "rejected", "margin", "ranking", "metadata", "span_id", "trace_id",
     "response_id", "message_id", "session", "turn",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -39,7 +39,7 @@ def _cell(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return "" if value is None else value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str) if value else ""
-    return f"'{text}" if text.startswith(_FORMULA) else text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return guarded(text.replace("\0", "\N{REPLACEMENT CHARACTER}"))
 
 
 def print_feedback(store: str | None, form: str) -> None:

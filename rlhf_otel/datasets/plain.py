@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from rlhf_otel import codec, views
+from rlhf_otel.cells import guarded
 from rlhf_otel.datasets import selection
 from rlhf_otel.datasets.funnel import Funnel
 from rlhf_otel.datasets.gates.finding import Finder, Sample
@@ -41,7 +42,6 @@ COLUMNS: Final = (*_TEXTS, *_NUMBERS, *_COUNTS, *_JSON)
 """What tables have; the keys are those of `traces --json`."""
 _HF_NAMES: Final = {"double": "float64"}
 """What `datasets` calls a type that pyarrow calls otherwise."""
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def rows(records: Iterable[Rated], recipe: Recipe, funnel: Funnel, gates: Sequence[Finder]) -> Iterator[Line]:
@@ -121,7 +121,7 @@ def _write_csv(lines: Iterator[Line], place: Path) -> int:
 
 def _cell(value: Any) -> Any:
     """A value that no spreadsheet takes for a formula: those run what they are given."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return guarded(value) if isinstance(value, str) else value
 
 
 def _write_parquet(lines: Iterator[Line], place: Path) -> int:

@@ -58,6 +58,15 @@ def decode(raw: bytes) -> Any:
     return json.loads(text, object_hook=_revive) if _TAG_IN_JSON in raw else _read(text)[0]
 
 
+def revived(value: Any) -> Any:
+    """What `encode` was given, of the JSON value that it made."""
+    if isinstance(value, list):
+        return [revived(item) for item in value]
+    if isinstance(value, dict):
+        return _revive({key: revived(item) for key, item in value.items()})
+    return value
+
+
 def deflate(raw: bytes, before: bytes = b"") -> bytes:
     """`raw` as it lies in the store: deflated where that makes it smaller.
 

@@ -13,6 +13,7 @@ from rlhf_otel.store.rows import (
     RESPONSE,
     SESSION,
     SPAN,
+    TRACE,
     TURN,
     UNKNOWN_TRACES,
     feedback_of_body,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Interaction
 
 _Identity = tuple["bytes | str", "bytes | str"]  # trace and span, as the columns hold them
-_WEAKER_KEYS = {RESPONSE: "response", MESSAGE: "message", SESSION: "session"}
+_WEAKER_KEYS = {RESPONSE: "response", MESSAGE: "message", SESSION: "session", TRACE: "trace"}
 
 
 class _Event(NamedTuple):
@@ -116,7 +117,10 @@ class Joiner:
 
 def _names(interaction: Interaction) -> list[tuple[int, bytes | str]]:
     """Every kind and key by which feedback may name `interaction`."""
-    names: list[tuple[int, bytes | str]] = [(SPAN, column_id(interaction.span_id))]
+    names: list[tuple[int, bytes | str]] = [
+        (SPAN, column_id(interaction.span_id)),
+        (TRACE, column_id(interaction.trace_id)),
+    ]
     weaker = ((RESPONSE, interaction.response_id), (MESSAGE, interaction.message_id),
               (SESSION, interaction.session), (TURN, interaction.session))  # fmt: skip
     names.extend((kind, column_text(key) or "") for kind, key in weaker if key)

@@ -11,9 +11,12 @@ from rlhf_otel.store.rows import feedback_of_body
 from rlhf_otel.store.sql import at_most, query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rlhf_otel.records import Feedback, Interaction
+
+_PAGE = 500
+"""How much is read at a time where all is."""
 
 
 class Opinions(Doors):
@@ -45,6 +48,18 @@ class Opinions(Doors):
     def given(self, *, limit: int, before: int | None = None) -> list[tuple[int, Feedback]]:
         """The feedback as it came, the newest first, each with its number; `before` is one to go on behind."""
         with self._reading() as connection:
-            text = query("feedback_page", *(() if before is None else ("before",)))
+            text = query("feedback_page", "newest_first", *(() if before is None else ("before",)))
             rows = connection.execute(text, {"limit": limit, "before": before})
             return [(row["seq"], feedback_of_body(row["body"])) for row in rows]
+
+    def all_feedback(self) -> Iterator[Feedback]:
+        """Everything that was ever said, superseded and taken back included, in the order in which it came."""
+        after = -1
+        while True:
+            with self._reading() as connection:
+                text = query("feedback_page", "oldest_first", "after")
+                rows = connection.execute(text, {"after": after, "limit": _PAGE}).fetchall()
+            yield from (feedback_of_body(row["body"]) for row in rows)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1]["seq"]

@@ -68,7 +68,7 @@ HASHED: Final = {"response_id": "response_hash", "session": "session_hash"}
 """The ids that are indexed by their hash, with the column of that."""
 UNKNOWN_TRACES: Final = (b"", bytes(16))
 """Trace ids that say nothing, as the columns hold them."""
-SPAN, RESPONSE, MESSAGE, SESSION, TURN = range(5)
+SPAN, RESPONSE, MESSAGE, SESSION, TURN, TRACE = range(6)
 """The kinds of `feedback_target`."""
 
 
@@ -190,7 +190,7 @@ def feedback_targets(feedback: Feedback) -> list[tuple[int, bytes | str, bytes |
     """Kind, key and trace of every way to find what `feedback` is about; the trace is None where unknown.
 
     The trace holds for the feedback's own span only: the other side of a preference may be in any trace. A session is a
-    way to find it only where nothing else was given, for a session names many calls.
+    way to find it only where nothing else was given, for a session names many calls; so does a trace.
     """
     trace = column_id(feedback.trace_id)
     own_trace = None if trace in UNKNOWN_TRACES else trace
@@ -201,7 +201,9 @@ def feedback_targets(feedback: Feedback) -> list[tuple[int, bytes | str, bytes |
     for kind, key in ((RESPONSE, feedback.response_id), (MESSAGE, feedback.message_id)):
         if key:
             targets.append((kind, column_text(key) or "", None))
-    if not targets and feedback.session:
+    if not targets and own_trace is not None:
+        targets.append((TRACE, own_trace, None))
+    elif not targets and feedback.session:
         kind = SESSION if feedback.turn is None else TURN
         targets.append((kind, column_text(feedback.session) or "", None))
     return targets
@@ -253,20 +255,20 @@ def _clamped(number: int) -> int:
     return max(-(2**63), min(int(number), 2**63 - 1))
 
 
-_Record = Feedback | SpanRecord | LogRecord | MetricPoint
+_Record = Interaction | Feedback | SpanRecord | LogRecord | MetricPoint
 
 
 def _hash(record: _Record) -> bytes:
     """Names `record` by all that is in it."""
-    return blake2b(encode(_told(record)), digest_size=16).digest()
+    return blake2b(encode(told_fields(record)), digest_size=16).digest()
 
 
 def _body(record: _Record, leave_out: str = "") -> bytes:
-    """What `_told` tells of `record`, encoded."""
-    return deflate(encode(_told(record, leave_out)))
+    """What `told_fields` tells of `record`, encoded."""
+    return deflate(encode(told_fields(record, leave_out)))
 
 
-def _told(record: _Record, leave_out: str = "") -> dict[str, Any]:
+def told_fields(record: _Record, leave_out: str = "") -> dict[str, Any]:
     """All fields of `record` that differ from their default or from its type."""
     told = {}
     of: Any = type(record)

@@ -5,5 +5,6 @@ WHERE 1 = 1
     AND response_hash = :hash AND response_id = :key  -- if response
     AND message_id = :key                             -- if message
     AND session_hash = :hash AND session = :key        -- if session
+    AND substr(trace_id, 1, 5) IS substr(:key, 1, 5) AND trace_id = :key  -- if trace
 ORDER BY start_ns <= :time_ns DESC, start_ns DESC, id DESC
 LIMIT 1

@@ -25,6 +25,7 @@ WHERE 1 = 1
         OR EXISTS (SELECT 1 FROM feedback_target WHERE kind = 1 AND key = i.response_id) -- if has_feedback
         OR EXISTS (SELECT 1 FROM feedback_target WHERE kind = 2 AND key = i.message_id)  -- if has_feedback
         OR EXISTS (SELECT 1 FROM feedback_target WHERE kind IN (3, 4) AND key = i.session) -- if has_feedback
+        OR EXISTS (SELECT 1 FROM feedback_target WHERE kind = 5 AND key = i.trace_id)    -- if has_feedback
     )                                                                            -- if has_feedback
 ORDER BY i.start_ns DESC, i.id DESC                                              -- if newest_first
 ORDER BY i.start_ns, i.id                                                        -- if oldest_first
