@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rlhf_otel.codec import is_encodable
 from rlhf_otel.config import DEFAULT_STORE, Config, load
 
 if TYPE_CHECKING:
@@ -164,13 +165,19 @@ def _what_is_wrong(word: str) -> str:
 
 def print_json(value: Any) -> None:
     """Prints `value` as indented JSON; text keeps its own characters."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(_json(value, indent=2))
 
 
 def print_json_lines(values: Iterable[Any]) -> None:
     """Prints one JSON object a line, as they come."""
     for value in values:
-        click.echo(json.dumps(value, ensure_ascii=False, default=str))
+        click.echo(_json(value))
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """JSON; halves of characters, which no encoding has, are escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    return text if is_encodable(text) else json.dumps(value, indent=indent, default=str)
 
 
 def console(stderr: bool = False) -> Console:

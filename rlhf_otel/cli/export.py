@@ -28,11 +28,13 @@ _COLOURS = {"passed": "green", "warned": "yellow", "failed": "red", "not run": "
         "rlhf-otel export --format kto --out thumbs --split 0.1",
         "rlhf-otel export --since 30d --model gpt-5-mini --dry-run",
         "rlhf-otel export --source human --source signal --benchmark mmlu.jsonl --out pairs",
+        "rlhf-otel export --all --format jsonl --out copy",
     ),
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to make.")
 @click.option("--replace", is_flag=True, help="Make a dataset that is there already anew.")
 @click.option("--dry-run", is_flag=True, help="Only say what would come of it.")
+@click.option("--all", "everything", is_flag=True, help="Copy the whole store, for `import`: --format jsonl or csv.")
 @recipe_options
 @json_option
 @store_option
@@ -42,6 +44,9 @@ def command(out: Path | None, replace: bool, dry_run: bool, as_json: bool, store
     Explicit feedback by people on calls with consent to training, unless you ask for more. Nothing is half written: the
     folder appears when all is well. Exit code 1 where a gate stops the export or there is no row.
     """
+    if options.pop("everything"):
+        _copy_all(out, options["format"], store, as_json)
+        return
     if out is None and not dry_run:
         raise click.UsageError("name the folder to make with --out DIR, or try it with --dry-run")
     recipe = recipe_of(options)
@@ -54,6 +59,22 @@ def command(out: Path | None, replace: bool, dry_run: bool, as_json: bool, store
         raise Problem(_how_to_go_on(outcome))
     if not sum(outcome.rows.values()):
         raise Problem(_nothing_to_write(outcome))
+
+
+def _copy_all(out: Path | None, form: str, store: str | None, as_json: bool) -> None:
+    from click.core import ParameterSource
+
+    from rlhf_otel.cli import copying
+
+    ctx = click.get_current_context()
+    chosen = [name for name in ctx.params if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+    if more := sorted(set(chosen) - {"everything", "format", "out", "as_json", "store"}):
+        raise click.UsageError(f"--all copies everything as it is; {more[0].replace('_', '-')} has no place beside it")
+    if out is None:
+        raise click.UsageError("name the folder to make with --out DIR")
+    if form not in copying.FORMS:
+        raise click.UsageError("--all goes with --format jsonl or --format csv")
+    copying.copy(out, form, store, as_json=as_json)
 
 
 def make(recipe: Recipe, store: str | None, out: Path | None, *, replace: bool = False) -> tuple[Outcome, bool]:

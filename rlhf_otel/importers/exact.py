@@ -15,7 +15,7 @@ from typing import Any, Final
 from rlhf_otel import codec
 from rlhf_otel.cells import guarded, unguarded
 from rlhf_otel.records import Feedback, Interaction
-from rlhf_otel.store.encoding import encode, revived
+from rlhf_otel.store.encoding import TAG, encode, revived
 from rlhf_otel.store.rows import told_fields
 
 Exact = Interaction | Feedback
@@ -42,7 +42,7 @@ def kind_of(row: Mapping[str, Any]) -> str | None:
 
 def line_of(record: Exact) -> str:
     """`record` as a line, without its end."""
-    return _json({type(record).__name__.lower(): told_fields(record)})
+    return f'{{"{type(record).__name__.lower()}":{_json(told_fields(record))}}}'
 
 
 def cells_of(record: Exact) -> list[str]:
@@ -83,11 +83,8 @@ def record_of(row: Mapping[str, Any]) -> Exact:
 
 def _cell(value: Any, declared: str) -> str | None:
     if declared in _TEXTS:
-        return (
-            guarded(value)
-            if isinstance(value, str) and value and "\0" not in value and codec.is_encodable(value)
-            else None
-        )
+        fits = isinstance(value, str) and value and "\0" not in value and codec.is_encodable(value)
+        return guarded(value) if fits else None
     if isinstance(value, bool):
         return str(value).lower()
     return repr(value) if declared in _NUMBERS else guarded(_json(value, ascii_only=True))
@@ -107,6 +104,13 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _json(value: Any, *, ascii_only: bool = False) -> str:
-    """`value` as `encode` has it; halves of characters, and with `ascii_only` NUL too, as JSON escapes them."""
-    text = encode(value).decode("utf-8", "surrogatepass")
-    return text if not ascii_only and codec.is_encodable(text) else json.dumps(json.loads(text), separators=(",", ":"))
+    """`value` as `encode` has it; halves of characters as JSON escapes them.
+
+    Two halves side by side that are not one character would come back as one: such a value goes as bytes.
+    """
+    encoded = encode(value)
+    text = encoded.decode("utf-8", "surrogatepass")
+    if not ascii_only and codec.is_encodable(text):
+        return text
+    escaped = json.dumps(json.loads(text), separators=(",", ":"))
+    return escaped if encode(revived(json.loads(escaped))) == encoded else json.dumps({TAG: ["json", encoded.hex()]})

@@ -150,10 +150,8 @@ def _value(told: str, value: Any, word: str | None) -> tuple[Any, str | None]:
         return None, None
     if told == "CATEGORICAL":
         return word or m.text(value), None
-    given = m.number(value)
-    if told == "BOOLEAN" and (given in (0, 1) or isinstance(value, bool)):
-        return bool(given) if given is not None else value, None
-    return given, None
+    given = m.verdict(value)
+    return bool(given) if told == "BOOLEAN" and given in (0, 1) else given, None
 
 
 def _target(row: Mapping[str, Any]) -> dict[str, Any]:

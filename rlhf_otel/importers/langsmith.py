@@ -174,11 +174,9 @@ def _feedback(row: Mapping[str, Any]) -> Iterator[Feedback]:
         raise m.Unusable("the feedback is about no run" + (", but about a project" if session else ""))
     by, extra = m.mapping(row, "feedback_source"), m.mapping(row, "extra")
     source, annotator = _SOURCES.get(str(by.get("type")).lower(), ("end_user", "HUMAN"))
-    score, value = row.get("score"), m.inner(row, "value")
-    given = score if isinstance(score, bool) else m.number(score)
-    if given is None:
-        given = value if isinstance(value, bool) else m.number(value)
-    word = value if isinstance(value, str) and m.number(value) is None else None
+    value, given = m.inner(row, "value"), m.verdict(row.get("score"))
+    word = value if isinstance(value, str) and m.verdict(value) is None else None
+    given = m.verdict(value) if given is None else given
     config = m.mapping(row, "feedback_config")
     low, high = m.number(config.get("min")), m.number(config.get("max"))
     metadata = {**m.mapping(by, "metadata"), **extra, "value": value if isinstance(value, Mapping | list) else None}

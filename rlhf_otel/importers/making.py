@@ -23,6 +23,7 @@ _MOMENT = re.compile(
 )
 _HEX_32, _HEX_16 = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
 _SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 10**11, 10**14, 10**17
+_WORDS = {"true": True, "false": False}
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, ())
 
 
@@ -80,6 +81,13 @@ def number(told: Any) -> int | float | None:
             with contextlib.suppress(ValueError):
                 return number(kind(told))
     return told if isinstance(told, int | float) and not isinstance(told, bool) and math.isfinite(told) else None
+
+
+def verdict(told: Any) -> bool | int | float | None:
+    """Yes, no or a number, also of their text; None of anything else."""
+    if isinstance(told, bool):
+        return told
+    return _WORDS.get(told.lower()) if isinstance(told, str) and told.lower() in _WORDS else number(told)
 
 
 def is_nan(told: Any) -> bool:

@@ -11,7 +11,7 @@ from rlhf_otel.records import Feedback, Interaction, SpanRecord
 from rlhf_otel.store import dialects
 
 SOURCE = "phoenix"
-_ATTRIBUTES = "attributes."
+_ATTRIBUTES, _COUNTED = "attributes.", ".token_count."
 _ANNOTATOR_SOURCES = {"APP": "annotator", "API": "end_user"}
 _RESULTS = ("score", "label", "explanation")
 
@@ -69,7 +69,9 @@ def _attributes(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """As they are on a span: flat, in a data frame as in an answer of the API."""
     for name in row:
         if name.startswith(_ATTRIBUTES):
-            yield from _flat(name.removeprefix(_ATTRIBUTES), m.inner(row, name))
+            value = m.inner(row, name)
+            is_count = isinstance(value, str) and _COUNTED in name
+            yield from _flat(name.removeprefix(_ATTRIBUTES), m.number(value) if is_count else value)
     for name, value in m.mapping(row, "attributes").items():
         yield from _flat(name, value)
     if "openinference.span.kind" not in row and isinstance(kind := row.get("span_kind"), str):
@@ -110,7 +112,7 @@ def _annotation(row: Mapping[str, Any]) -> Iterator[Feedback]:
     yield from m.opinions(
         m.identity(SOURCE, row.get("id"), span, trace, session, name, row.get("identifier")),
         name=m.text(name),
-        value=score if isinstance(score, bool) else m.number(score),
+        value=m.verdict(score),
         label=m.text(label),
         comment=m.text(explanation),
         correction=m.text(metadata.pop("correction", None)),

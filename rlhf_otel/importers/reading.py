@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rlhf_otel.importers.formats import FORMATS, UnknownFormatError, format_of
 from rlhf_otel.importers.making import UNDATED
-from rlhf_otel.importers.rows import BadRow, FileError, Row, is_export, rows_of
+from rlhf_otel.importers.rows import BadRow, FileError, is_export, rows_of
 from rlhf_otel.importers.votes import Vote
 from rlhf_otel.records import Feedback, Interaction, SpanRecord
 
@@ -64,17 +64,19 @@ def records(
             yield Unreadable(path, row.line, row.why)
             continue
         try:
-            yield from [_dated(each, dated) for each in _records_of(row, build, form)]
+            read = FORMATS[form or format_of(row.value)].read(row.value)
+            made = [_built(each, build, dated) if isinstance(each, Vote) else _dated(each, dated) for each in read]
         except (UnknownFormatError, ValueError, TypeError, LookupError, AttributeError) as error:
             told = (
                 str(error) if isinstance(error, UnknownFormatError | ValueError) else f"{type(error).__name__}: {error}"
             )
             yield Unreadable(path, row.line, told)
+        else:
+            yield from made
 
 
-def _records_of(row: Row, build: Build, form: str | None) -> Iterator[Record]:
-    for each in FORMATS[form or format_of(row.value)].read(row.value):
-        yield build(each) if isinstance(each, Vote) else each
+def _built(vote: Vote, build: Build, file_ns: int) -> Feedback:
+    return build(vote._replace(fields={**vote.fields, "time_ns": vote.fields.get("time_ns") or file_ns}))
 
 
 def _dated(record: Record, file_ns: int) -> Record:

@@ -210,7 +210,7 @@ def _array(pieces: Iterable[bytes], line: int) -> Iterator[Row | BadRow]:
                 return
             value, end = _JSON.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            more = "".join(piece for piece, _ in zip(rest, range(1 + len(text) // PIECE), strict=False))
+            more = "".join(piece for _, piece in zip(range(1 + len(text) // PIECE), rest, strict=False))
             if not more:
                 yield BadRow(line, f"no JSON, and nothing after it can be read: {error}")
                 return

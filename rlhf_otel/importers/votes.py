@@ -40,7 +40,7 @@ def read(row: Mapping[str, Any]) -> Iterator[Vote]:
     target = about.pop("target", None) or about.pop("traceparent", None) or about.pop("token", None)
     given = {name: row[name] for name in _COMMON if row.get(name) is not None}
     given |= {name: value for name, value in about.items() if value is not None} | {"target": target}
-    given["time_ns"] = row.get("time_ns") or m.moment(m.first(row, "time", "timestamp", "created_at")) or m.UNDATED
+    given["time_ns"] = row.get("time_ns") or m.moment(m.first(row, "time", "timestamp", "created_at")) or None
     yield from _said(row, {**given, "id": identity})
 
 

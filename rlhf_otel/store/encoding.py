@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from rlhf_otel.store.errors import DamagedError
 
-_TAG = "\x00"  # the one key of an object that stands for what JSON has no word for
+TAG = "\x00"  # the one key of an object that stands for what JSON has no word for
 _TAG_IN_JSON = b'{"\\u0000":'
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _quoted: Callable[[str], str] = json.encoder.encode_basestring
@@ -109,17 +109,17 @@ def inflate(body: bytes, before: Callable[[], bytes] = bytes) -> bytes:
 def column_text(text: str | None) -> str | None:
     """`text` as SQLite takes it. Lone surrogates are no valid UTF-8, so such text is kept in hexadecimal, marked."""
     if text is None or text.isascii():
-        return _escaped(text) if text is not None and text.startswith(_TAG) else text
+        return _escaped(text) if text is not None and text.startswith(TAG) else text
     try:
         text.encode()
     except UnicodeEncodeError:
         return _escaped(text)
-    return _escaped(text) if text.startswith(_TAG) else text
+    return _escaped(text) if text.startswith(TAG) else text
 
 
 def text_of_column(stored: str | None) -> str | None:
     """What `column_text` was given."""
-    if stored is None or not stored.startswith(_TAG):
+    if stored is None or not stored.startswith(TAG):
         return stored
     return bytes.fromhex(stored[1:]).decode("utf-8", "surrogatepass")
 
@@ -144,7 +144,7 @@ def id_of_column(stored: bytes | str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _TAG + text.encode("utf-8", "surrogatepass").hex()
+    return TAG + text.encode("utf-8", "surrogatepass").hex()
 
 
 @lru_cache(maxsize=1)
@@ -182,36 +182,38 @@ def _plain(value: Any, depth: int) -> Any:
         return _plain_mapping(value, depth + 1)
     if isinstance(value, int):
         # Python refuses to read or write decimals of thousands of digits; hexadecimal has no such limit.
-        return int(value) if -(2**63) <= value < 2**63 else {_TAG: ["int", hex(value)]}
+        return int(value) if -(2**63) <= value < 2**63 else {TAG: ["int", hex(value)]}
     return _plain_rare(value, depth + 1)
 
 
 def _plain_mapping(value: Mapping[Any, Any], depth: int) -> Any:
-    if _TAG not in value and all(type(key) is str for key in value):
+    if TAG not in value and all(type(key) is str for key in value):
         return {key: _plain(item, depth) for key, item in value.items()}
-    return {_TAG: ["dict", *([_plain(key, depth), _plain(item, depth)] for key, item in value.items())]}
+    return {TAG: ["dict", *([_plain(key, depth), _plain(item, depth)] for key, item in value.items())]}
 
 
 def _plain_rare(value: Any, depth: int) -> Any:
     if isinstance(value, tuple):
-        return {_TAG: ["tuple", *(_plain(item, depth) for item in value)]}
+        return {TAG: ["tuple", *(_plain(item, depth) for item in value)]}
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, float):
         return float(value)
     if isinstance(value, bytes | bytearray):
-        return {_TAG: ["bytes", value.hex()]}
+        return {TAG: ["bytes", value.hex()]}
     if isinstance(value, Sequence):
         return [_plain(item, depth) for item in value]
     return str(value)
 
 
 def _revive(tagged: dict[str, Any]) -> Any:
-    if _TAG not in tagged:
+    if TAG not in tagged:
         return tagged
-    kind, *rest = tagged[_TAG]
+    kind, *rest = tagged[TAG]
     if kind == "tuple":
         return tuple(rest)
     if kind == "dict":
         return dict(rest)
+    if kind == "json":  # a whole value that text cannot hold
+        return decode(bytes.fromhex(rest[0]))
     return int(rest[0], 16) if kind == "int" else bytes.fromhex(rest[0])

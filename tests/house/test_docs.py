@@ -121,6 +121,7 @@ def test_every_key_of_the_json_is_documented() -> None:
     given = Feedback(
         id="", name="", kind="rating", time_ns=0, scale=(1, 5), correction="", signal="copy", step=0, range=(0, 1),
         quote="", chosen="", rejected="", margin=1, position="first", ranking=("",),
+        retracts="",
     )  # fmt: skip
     assert told == {*views.interaction_json(call), *views.feedback_json(given)}
 
