@@ -190,7 +190,7 @@ def feedback_targets(feedback: Feedback) -> list[tuple[int, bytes | str, bytes |
     """Kind, key and trace of every way to find what `feedback` is about; the trace is None where unknown.
 
     The trace holds for the feedback's own span only: the other side of a preference may be in any trace. A session is a
-    way to find it only where nothing else was given, for a session names many calls; so does a trace.
+    way to find it only where nothing else was given, for a session names many calls; so does a trace, but fewer.
     """
     trace = column_id(feedback.trace_id)
     own_trace = None if trace in UNKNOWN_TRACES else trace
@@ -201,11 +201,11 @@ def feedback_targets(feedback: Feedback) -> list[tuple[int, bytes | str, bytes |
     for kind, key in ((RESPONSE, feedback.response_id), (MESSAGE, feedback.message_id)):
         if key:
             targets.append((kind, column_text(key) or "", None))
-    if not targets and own_trace is not None:
-        targets.append((TRACE, own_trace, None))
-    elif not targets and feedback.session:
-        kind = SESSION if feedback.turn is None else TURN
-        targets.append((kind, column_text(feedback.session) or "", None))
+    if not targets:
+        session = column_text(feedback.session) or ""
+        by_session = [(SESSION if feedback.turn is None else TURN, session, None)] if session else []
+        by_trace = [] if own_trace is None else [(TRACE, own_trace, None)]
+        targets += by_trace + by_session if feedback.turn is None else by_session + by_trace
     return targets
 
 

@@ -206,6 +206,22 @@ def test_interactions_can_be_picked_by_whether_feedback_counts_on_them(
     assert len(list(store.interactions(has_feedback=wanted, limit=2))) == 2
 
 
+def test_feedback_on_a_trace_counts_on_its_newest_call(store: Store, call: Any, vote: Any) -> None:
+    """The newest that had begun by then, else the newest; a call that comes later may be it; a turn is more telling."""
+    trace, session = "ab" * 16, "conv"
+    early, late = (call(n, trace_id=trace, session=session) for n in (1, 9))
+    asked = vote(trace_id=trace, session="other", time_ns=early.start_ns + 1, id="asked", rater="a")
+    before = vote(trace_id=trace, time_ns=early.start_ns - 1, id="before", rater="b")
+    turn = vote(trace_id=trace, session=session, turn=0, time_ns=late.start_ns + 1, id="turn", rater="c")
+    store.add(feedback=[asked, before, turn])
+    assert len(store.pending()) == 3
+    for calls in ([early], [late]):
+        store.add(calls)
+    on = store.feedback_on([early, late])
+    assert ({f.id for f in on[early.span_id]}, {f.id for f in on[late.span_id]}) == ({"asked", "turn"}, {"before"})
+    assert store.pending() == []
+
+
 events = st.lists(st.tuples(st.integers(0, 3), st.sampled_from("uv"), st.integers(0, 3), st.booleans()), max_size=12)
 
 
@@ -263,10 +279,9 @@ def plainly_about(vote: Feedback, calls: list[Interaction]) -> list[int]:
     named = [n for n, call in numbered if call.span_id == vote.span_id and same_trace(vote.trace_id, call.trace_id)]
     named += [n for n, call in numbered if call.span_id in sides]
     keys = [("response_id", vote.response_id), ("message_id", vote.message_id)]
-    by_session = not any(span and span.strip("0") for span in {vote.span_id, *sides}) and not any(
-        key for _, key in keys
-    )
-    for name, key in [*keys, ("session", vote.session if by_session else None)]:
+    by_more = not any(span and span.strip("0") for span in {vote.span_id, *sides}) and not any(key for _, key in keys)
+    more = [("trace_id", vote.trace_id if vote.trace_id.strip("0") else None), ("session", vote.session)]
+    for name, key in [*keys, *(more if by_more else ())]:
         if not named and key:
             shared = [
                 (call.start_ns <= vote.time_ns, call.start_ns, n) for n, call in numbered if getattr(call, name) == key
