@@ -64,4 +64,5 @@ def test_39_what_was_imported_becomes_a_dataset(tmp_path) -> None:
         tmp_path / "a.db",
     )
     (row,) = map(json.loads, (tmp_path / "rows" / "train.jsonl").read_text(encoding="utf-8").splitlines())
-    assert [message["content"] for message in row["messages"]] == ["What is the capital of Spain?", "Madrid."]
+    asked, answer = (row[part][0]["content"] for part in ("prompt", "completion"))
+    assert (asked, answer) == ("What is the capital of Spain?", "Madrid.")
