@@ -172,7 +172,13 @@ def point_of_row(row: Mapping[str, Any], reader: Reader) -> MetricPoint:
 def feedback_row(feedback: Feedback, seq: int) -> tuple[Any, ...]:
     """The row of `feedback` in the order of `feedback_add`, without its targets."""
     names = map(column_text, (feedback.kind, feedback.name, feedback.retracts))
-    return seq, column_text(feedback.id), _clamped(feedback.time_ns), *names, deflate_small(encode(_told(feedback)))
+    return (
+        seq,
+        column_text(feedback.id),
+        _clamped(feedback.time_ns),
+        *names,
+        deflate_small(encode(told_fields(feedback))),
+    )
 
 
 def feedback_of_body(body: bytes) -> Feedback:
