@@ -208,10 +208,12 @@ def feedback_targets(feedback: Feedback) -> list[tuple[int, bytes | str, bytes |
         if key:
             targets.append((kind, column_text(key) or "", None))
     if not targets:
-        session = column_text(feedback.session) or ""
-        by_session = [(SESSION if feedback.turn is None else TURN, session, None)] if session else []
-        by_trace = [] if own_trace is None else [(TRACE, own_trace, None)]
-        targets += by_trace + by_session if feedback.turn is None else by_session + by_trace
+        if feedback.session and feedback.turn is not None:
+            targets.append((TURN, column_text(feedback.session) or "", None))
+        if own_trace is not None:
+            targets.append((TRACE, own_trace, None))
+        if feedback.session and feedback.turn is None:
+            targets.append((SESSION, column_text(feedback.session) or "", None))
     return targets
 
 
