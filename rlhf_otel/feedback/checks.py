@@ -18,6 +18,8 @@ SOURCES = ("end_user", "annotator", "builder", "agent")
 ANNOTATOR_KINDS = ("HUMAN", "LLM", "CODE")
 LONGEST_TEXT = 100_000
 """Characters of a comment, a correction, a value or all metadata; what is longer is refused."""
+LAST = 2**31 - 1
+"""No answer has a step or a character beyond that."""
 _VERBS = {
     "correction": "correct",
     "preference": "prefer",
@@ -72,7 +74,7 @@ def plain(value: Any) -> Any:
 
 def kind_of(kind: Any, value: Any, scale: Any, comment: Any) -> FeedbackKind:
     """The kind that was given, or the one that `value` tells."""
-    if kind in _VERBS:
+    if isinstance(kind, str) and kind in _VERBS:
         raise FeedbackError(f"a {kind} has a verb of its own: feedback.{_VERBS[kind]}")
     if value is None and not comment:
         raise FeedbackError("the feedback says nothing: pass a value or a comment")
@@ -188,7 +190,7 @@ def _is_finite(value: Any) -> bool:
 
 def _step(step: Any) -> int | None:
     step = plain(step)
-    if step is not None and (isinstance(step, bool) or not isinstance(step, int) or step < 0):
+    if step is not None and (isinstance(step, bool) or not isinstance(step, int) or not 0 <= step <= LAST):
         raise FeedbackError(f"step is {shown(step)}; the index of a step is expected, 0 for the first")
     return step
 
@@ -197,7 +199,7 @@ def _range(given: Any) -> tuple[int, int] | None:
     if given is None:
         return None
     ends = tuple(map(plain, given)) if isinstance(given, Sequence) else ()
-    if [type(end) for end in ends] != [int, int] or not 0 <= ends[0] < ends[1]:
+    if [type(end) for end in ends] != [int, int] or not 0 <= ends[0] < ends[1] <= LAST:
         raise FeedbackError(f"range is {shown(given)}; the first character and the one after the last are expected")
     return ends[0], ends[1]
 

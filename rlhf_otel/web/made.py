@@ -14,6 +14,9 @@ from rlhf_otel.records import Feedback, Handle
 from rlhf_otel.token import Claims
 
 MOST_COMMENT_BYTES = 4096
+MOST_NAME = 500
+"""Characters of what is no text for people to read, but a word to find it by."""
+_NAMES = ("name", "label", "rater")
 TARGET = ("span_id", "trace_id", "response_id", "message", "session", "turn")
 TRUSTED = ("source", "annotator_kind")
 _PLAIN = ("name", "label", "comment", "step", "range", "quote", "metadata")
@@ -48,9 +51,10 @@ def answers_in(given: Mapping[str, Any]) -> list[Any]:
         FeedbackError: one side is missing, or the ranking is no list.
     """
     if "ranking" in given:
-        if not isinstance(given["ranking"], list) or "chosen" in given or "rejected" in given:
-            raise FeedbackError("a ranking is a list of answers, the best first, and no preference beside it")
-        return list(given["ranking"])
+        ranking = given["ranking"]
+        if not isinstance(ranking, list) or len(ranking) < 2 or given.keys() & {"chosen", "rejected"}:
+            raise FeedbackError("a ranking is a list of two answers or more, the best first, and no preference")
+        return ranking
     sides = [given[side] for side in ("chosen", "rejected") if side in given]
     if len(sides) == 1 or (not sides and ("margin" in given or "position" in given)):
         raise FeedbackError("a preference has chosen and rejected")
@@ -74,6 +78,8 @@ def feedback_from(method: str, given: Mapping[str, Any], proof: Proof, named: st
     rater = proof.rater or given.get("rater")
     if method == "DELETE" or given.get("kind") == "retraction":
         return _retraction(own, rater, proof.claims, now)
+    if wrong := [name for name in _NAMES if len(given.get(name, "")) > MOST_NAME]:
+        raise FeedbackError(f"a {wrong[0]} has at most {MOST_NAME} characters")
     comment = given.get("comment")
     if comment is not None and len(comment.encode("utf-8", "surrogatepass")) > MOST_COMMENT_BYTES:
         raise FeedbackError(f"a comment has at most {MOST_COMMENT_BYTES} bytes")
