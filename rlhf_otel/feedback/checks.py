@@ -8,7 +8,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from rlhf_otel import codec, hooks
@@ -127,23 +127,17 @@ def _check_number(kind: str, value: Any, scale: tuple[float, float] | None) -> N
 
 
 def common(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """`fields` with everything checked and filled in that feedback of every kind may have."""
-    words = ("name", "label", "rater")
-    named = {name: text(str(value), name) for name in words if (value := fields.get(name)) is not None}
-    return {
-        **fields,
-        **named,
-        "id": str(fields.get("id") or new_id()),
-        "comment": text(fields.get("comment"), "comment") or None,
-        "source": word(fields.get("source", "end_user"), SOURCES, "source"),
-        "annotator_kind": word(fields.get("annotator_kind", "HUMAN"), ANNOTATOR_KINDS, "annotator_kind"),
-        "step": _step(fields.get("step")),
-        "range": _range(fields.get("range")),
-        "quote": text(fields.get("quote"), "quote") or None,
-        "value": bearable(fields.get("value"), "value"),
-        "metadata": _metadata(fields.get("metadata")),
-        "time_ns": _time(fields.get("time_ns")),
+    """`fields` without those that are None, the others checked, with what feedback of every kind must have."""
+    checked = {
+        name: check(value) if (check := _CHECKS.get(name)) is not None else value
+        for name, value in fields.items()
+        if value is not None
     }
+    if not checked.get("id"):
+        checked["id"] = new_id()
+    if "time_ns" not in checked:
+        checked["time_ns"] = time.time_ns()
+    return checked
 
 
 def word(value: Any, allowed: Sequence[str], what: str) -> str:
@@ -188,16 +182,14 @@ def _is_finite(value: Any) -> bool:
     return -sys.float_info.max <= value <= sys.float_info.max
 
 
-def _step(step: Any) -> int | None:
+def _step(step: Any) -> int:
     step = plain(step)
-    if step is not None and (isinstance(step, bool) or not isinstance(step, int) or not 0 <= step <= LAST):
+    if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step <= LAST:
         raise FeedbackError(f"step is {shown(step)}; the index of a step is expected, 0 for the first")
     return step
 
 
-def _range(given: Any) -> tuple[int, int] | None:
-    if given is None:
-        return None
+def _range(given: Any) -> tuple[int, int]:
     ends = tuple(map(plain, given)) if isinstance(given, Sequence) else ()
     if [type(end) for end in ends] != [int, int] or not 0 <= ends[0] < ends[1] <= LAST:
         raise FeedbackError(f"range is {shown(given)}; the first character and the one after the last are expected")
@@ -205,17 +197,33 @@ def _range(given: Any) -> tuple[int, int] | None:
 
 
 def _metadata(metadata: Any) -> dict[str, Any]:
-    if not isinstance(metadata, Mapping | None):
+    if not isinstance(metadata, Mapping):
         raise FeedbackError(f"metadata is {type(metadata).__name__}; names with values are expected")
     return cast("dict[str, Any]", bearable(metadata, "metadata")) if metadata else {}
 
 
 def _time(time_ns: Any) -> int:
-    if time_ns is None:
-        return time.time_ns()
     time_ns = plain(time_ns)
     if isinstance(time_ns, bool) or not isinstance(time_ns, int) or not 10**17 < time_ns < 2**63:
         raise FeedbackError(
             f"time_ns is {shown(time_ns)}; nanoseconds since the epoch are expected, as time.time_ns() gives"
         )
     return time_ns
+
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "id": str,
+    "name": lambda value: text(str(value), "name"),
+    "label": lambda value: text(str(value), "label"),
+    "rater": lambda value: text(str(value), "rater"),
+    "comment": lambda value: text(value, "comment") or None,
+    "quote": lambda value: text(value, "quote") or None,
+    "source": lambda value: word(value, SOURCES, "source"),
+    "annotator_kind": lambda value: word(value, ANNOTATOR_KINDS, "annotator_kind"),
+    "step": _step,
+    "range": _range,
+    "value": lambda value: value if type(value) in (bool, int, float) else bearable(value, "value"),
+    "metadata": _metadata,
+    "time_ns": _time,
+}
+"""What is looked at in each field that is given, whatever the kind."""
