@@ -41,7 +41,7 @@ CASES = {
 WHOLE = {"openai chat": 100, "openai stream of 500": 40, "anthropic message": 100}
 APART = ("bare", "bare2", "floor", "own", "foreign", "sampled out")
 TOGETHER = ("bare", "bare2", "floor exported", "own exported")
-TARGETS = {"own": 1.0, "foreign": 1.5, "sampled out": 0.5, "own exported": 1.5}
+TARGETS = {"own": 1.0, "foreign": 1.5, "sampled out": 1.0, "own exported": 1.5}
 _LABELS = {"own": "own provider", "foreign": "foreign provider", "sampled out": "sampled out, held",
            "own exported": "own provider"}  # fmt: skip
 
