@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from rlhf_otel import app_context, handles, hooks, instrumentation, semconv, totals
+from rlhf_otel import app_context, consents, handles, hooks, instrumentation, semconv, totals
 from rlhf_otel import config as settings
 from rlhf_otel.export import setup
 from rlhf_otel.export.pipeline import add_processor
-from rlhf_otel.records import Feedback, Handle, Interaction
+from rlhf_otel.records import Consent, Feedback, Handle, Interaction
 from rlhf_otel.steps import encoded
 
-__all__ = ["add_processor", "capture", "clear", "collect_context", "disable", "enable", "flush", "instrument",
-           "interactions", "on", "shutdown", "stats", "uninstrument"]  # fmt: skip
+__all__ = ["add_processor", "capture", "clear", "collect_context", "consent", "disable", "enable", "flush",
+           "instrument", "interactions", "on", "opt_in", "opt_out", "shutdown", "stats", "uninstrument"]  # fmt: skip
 
 _READ_WAIT_S = 5.0
 """How long reading waits for what was recorded a moment ago to be stored."""
@@ -97,7 +97,8 @@ def stats() -> dict[str, Any]:
     waiting = telemetry.own.intake.waiting if telemetry is not None else 0
     if telemetry is not None:
         telemetry.hold.let_go()
-    known = ("calls", "interactions", "errors", "sampled_out", "promoted", "expired", "feedback", "feedback_refused",
+    known = ("calls", "opted_out", "interactions", "errors", "sampled_out", "promoted", "expired", "feedback",
+             "feedback_refused",
              "signals_detected", "dismissed",
              "dropped_by_processor", "dropped_queue_full", "dropped_undelivered", "dropped_spool_full",
              "failed_batches", "faults")  # fmt: skip
@@ -111,6 +112,50 @@ def stats() -> dict[str, Any]:
         "held_bytes": 0 if telemetry is None else telemetry.hold.bytes,
         **totals.process.shown(),
     }
+
+
+def consent(word: Consent, *, session: str | None = None, user: str | None = None) -> None:
+    """Records what a person has said of all their calls, or of those of a session: earlier and later ones.
+
+    It is stored with the calls that are made from now on, and holds at export for those that were made before.
+
+    Args:
+        word: what the calls may be used for: train, eval or none.
+        session: whose calls; the session of `context` by default, where no user is named either.
+        user: whose calls.
+
+    Raises:
+        ValueError: `word` is none of the three, or neither session nor user is known.
+    """
+    session, user = _subject(session, user)
+    said = consents.Statement(consent=consents.checked(word), time_ns=time.time_ns(), session=session, user=user)
+    consents.process.say(said)
+    if hooks.telemetry is not None:
+        hooks.telemetry.state(said)
+
+
+def opt_out(*, session: str | None = None, user: str | None = None) -> None:
+    """Has nothing more of this session, or of this user, recorded by this process: neither calls nor feedback.
+
+    What was recorded before stays, without consent; `rlhf-otel purge` erases it. Arguments as for `consent`.
+    """
+    session, user = _subject(session, user)
+    consent("none", session=session, user=user)
+    consents.process.take_out(session, user, is_out=True)
+    if (telemetry := setup.current()) is not None:
+        telemetry.hold.forget(session=session, user=user)
+
+
+def opt_in(*, session: str | None = None, user: str | None = None) -> None:
+    """Takes `opt_out` back. Consent stays what it is until `consent` says otherwise."""
+    consents.process.take_out(*_subject(session, user), is_out=False)
+
+
+def _subject(session: str | None, user: str | None) -> tuple[str | None, str | None]:
+    session = session or (app_context.collected().session if user is None else None)
+    if session is None and user is None:
+        raise ValueError("neither a session nor a user is named: pass one, or call this within rlhf.context(session=)")
+    return session, user
 
 
 def clear() -> None:
@@ -135,6 +180,7 @@ def collect_context() -> dict[str, Any]:
     telemetry = setup.current()
     resource = {} if telemetry is None else dict(telemetry.own.resource.attributes)
     given = {name: value for name, value in fields.items() if value is not None}
+    given |= {"opt_out": True} if app_context.is_out() else {}
     return {**given, "context": dict(held.values), "resource": resource}
 
 
@@ -202,7 +248,9 @@ def capture(
         processors run on the export thread it is not known yet, and feedback on what they drop stays pending.)
     """
     telemetry = hooks.telemetry
-    if telemetry is None or not hooks.enabled or not hooks.calls_are_captured or hooks.in_plugged_in_code():
+    from rlhf_otel.instrumentation import under_way
+
+    if telemetry is None or not under_way.may_begin(telemetry):
         return None
     from rlhf_otel.instrumentation.manual import record_call
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from rlhf_otel import codec, hooks
+from rlhf_otel import codec, consents, hooks
 from rlhf_otel.propagation import FIELDS, HEADER, decoded, encoded
 from rlhf_otel.records import Consent
 
@@ -19,13 +19,17 @@ ANONYMOUS = secrets.token_hex(8)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ApplicationContext:
-    """What `context` put in place. `values` are the keywords that have no meaning of their own."""
+    """What `context` put in place. `values` are the keywords that have no meaning of their own.
+
+    `opt_out` is `"true"` where nothing is to be recorded.
+    """
 
     session: str | None = None
     user: str | None = None
     message: str | None = None
     variant: str | None = None
     consent: Consent | None = None
+    opt_out: str | None = None
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -38,14 +42,23 @@ hooks.after_fork(_renew_anonymous)
 
 _EMPTY = ApplicationContext()
 _current: ContextVar[ApplicationContext] = ContextVar("rlhf_otel_context", default=_EMPTY)
-CONSENTS = ("train", "eval", "none")
 
 
 def collected() -> ApplicationContext:
     """What the innermost `context` around this line, and those around it, have set; nothing where the setting
     `collect_context` is off.
     """
-    return _current.get() if _may_collect() else _EMPTY
+    if not _may_collect():
+        return _EMPTY
+    held = _current.get()
+    consent = consents.process.of(held.session, held.user, held.consent)
+    return held if consent == held.consent else dataclasses.replace(held, consent=consent)
+
+
+def is_out() -> bool:
+    """Whether nothing that happens here is to be recorded, whatever the settings."""
+    held = _current.get()
+    return held.opt_out == "true" or consents.process.are_out(held.session, held.user)
 
 
 def anonymous() -> str | None:
@@ -64,7 +77,8 @@ def baggage() -> dict[str, str]:
         `{"baggage": ...}`, for `rlhf.context(baggage=...)` there; empty where there is nothing to tell.
     """
     held = collected()
-    header = encoded({name: getattr(held, name) for name in FIELDS}, held.values)
+    fields = {name: getattr(held, name) for name in FIELDS}
+    header = encoded({**fields, "opt_out": "true" if is_out() else None}, held.values)
     return {HEADER: header} if header else {}
 
 
@@ -73,7 +87,7 @@ def _within(
 ) -> ApplicationContext:
     """What holds inside `outer`: what is given, else what came from another service, else what held before."""
     fields, brought = decoded(header) if header else ({}, {})
-    if fields.get("consent") not in CONSENTS:
+    if fields.get("consent") not in consents.CONSENTS:
         fields.pop("consent", None)
     named = {name: value for name, value in given.items() if value is not None}
     plain = {name: codec.plain(value) for name, value in values.items()}
@@ -89,6 +103,7 @@ def context(
     message: str | None = None,
     variant: str | None = None,
     consent: Consent | None = None,
+    opt_out: bool | None = None,
     baggage: str | None = None,
     **values: Any,
 ) -> Iterator[ApplicationContext]:
@@ -103,6 +118,7 @@ def context(
         message: the application's own id of the answer about to be made, to attach feedback by later.
         variant: the arm of an A/B test.
         consent: what the answer may be used for: train, eval or none.
+        opt_out: True where nothing is to be recorded: neither calls nor feedback.
         baggage: the header of that name of a request from another service of yours, which had it from `rlhf.baggage()`.
             What is given here beside it wins.
         values: anything else, as it is now; written as `rlhf.context.<name>`.
@@ -110,9 +126,11 @@ def context(
     Raises:
         ValueError: `consent` is not one of the three words.
     """
-    if consent is not None and consent not in CONSENTS:
-        raise ValueError(f"consent is {consent!r}; it is one of {', '.join(CONSENTS)}")
-    given = {"session": session, "user": user, "message": message, "variant": variant, "consent": consent}
+    if consent is not None:
+        consents.checked(consent)
+    out = None if opt_out is None else str(opt_out).lower()
+    given = {"session": session, "user": user, "message": message, "variant": variant, "consent": consent,
+             "opt_out": out}  # fmt: skip
     inner = _within(_current.get(), given, values, baggage)
     token = _current.set(inner)
     try:

@@ -11,10 +11,13 @@ import operator
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
 from types import FunctionType, MethodType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rlhf_otel import semconv as s
 from rlhf_otel.records import Feedback, FeedbackKind, Interaction, InteractionDraft, Message, Part, frozen
+
+if TYPE_CHECKING:
+    from rlhf_otel.consents import Statement
 
 Attributes = dict[str, Any]
 
@@ -246,6 +249,12 @@ def _value_attributes(f: Feedback) -> Attributes:
     if f.label is not None:
         attributes[s.EVALUATION_SCORE_LABEL] = f.label
     return attributes
+
+
+def statement_attributes(said: Statement) -> Attributes:
+    """The attributes of the `rlhf.consent` event that carries what a person has said."""
+    named = {s.SESSION_ID: said.session, s.CONVERSATION_ID: said.session, s.ENDUSER_ID: said.user}
+    return {s.CONSENT: said.consent, **{key: value for key, value in named.items() if value}}
 
 
 def feedback_from_attributes(attributes: Mapping[str, Any], **envelope: Any) -> Feedback:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
+    from rlhf_otel.consents import Statement
     from rlhf_otel.records import Feedback, Handle, Interaction
 
 # Without a handler of its own: where the application configures no logging, Python prints our warnings to stderr.
@@ -123,6 +124,9 @@ class Telemetry(Protocol):
         Returns:
             Its status: joined, pending, spooled or sent. Empty unless `told`, as it may take a look into the store.
         """
+
+    def state(self, said: Statement) -> None:
+        """Sends on its way what a person has said of consent."""
 
 
 telemetry: Telemetry | None = None

@@ -39,7 +39,13 @@ def ended(span: Any, interaction: Interaction, local_only: bool = False) -> Ende
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A feedback event as the SDK's log record, the feedback in it, and all of it in bytes, as far as there is need."""
+    """What a person has said, as the SDK's log record, and all of it in bytes, as far as there is need.
+
+    Attributes:
+        readable: the SDK's log record.
+        feedback: what is in it; None also where a person has said something of consent.
+        packed: the record in bytes.
+    """
 
     readable: Any
     feedback: Feedback | None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rlhf_otel import codec, hooks, semconv
 from rlhf_otel.export.items import EndedSpan, Event
-from rlhf_otel.records import Handle, Interaction, SpanRecord
+from rlhf_otel.records import Handle, Interaction, LogRecord, SpanRecord
 
 if TYPE_CHECKING:
     from rlhf_otel.export.wire import Packed
@@ -66,14 +66,17 @@ class StoreSink:
 
     def send(self, items: Sequence[Any]) -> bool:
         """Durable when it returns."""
+        from rlhf_otel.store.adding import Decoded
+
         store = self.store
         items = [each for item in items for each in ((item,) if _is_live(item) else recovered(item, self._redacted))]
         spans = self._fitting([item for item in items if isinstance(item, EndedSpan)])
-        store.add(
+        store.add_decoded(Decoded(
             [span.interaction for span in spans if span.interaction is not None],
-            [item.feedback for item in items if isinstance(item, Event) and item.feedback is not None],
             [span_record(span.readable) for span in spans if span.interaction is None],
-        )
+            [item.feedback for item in items if isinstance(item, Event) and item.feedback is not None],
+            [item for item in items if isinstance(item, LogRecord)],
+        ))  # fmt: skip
         return True
 
     @property
@@ -154,16 +157,18 @@ def _first_found(store: Store, ids: Mapping[str, str | None], turn: int | None) 
 
 
 def _is_live(item: Any) -> bool:
-    """Whether an item has more than its bytes."""
-    return item.readable is not None or (item.interaction if isinstance(item, EndedSpan) else item.feedback) is not None
+    """Whether an item has more than its bytes, and all that the store wants."""
+    if isinstance(item, Event):
+        return item.feedback is not None
+    return item.readable is not None or item.interaction is not None
 
 
 def recovered(item: Any, redacted: Callable[[Interaction], Interaction]) -> list[Any]:
-    """What came back from the spool as records; none where it cannot be read. What is not ours is redacted again."""
-    from rlhf_otel.export import wire
+    """What is in bytes alone as records; none where it cannot be read. What is not ours is redacted again."""
+    from rlhf_otel.export import otlp, wire
     from rlhf_otel.store.otlp import decode_logs, decode_traces
 
-    packed: Packed = item.packed
+    packed: Packed = (item if item.packed is not None else otlp.packed(item)).packed
     if isinstance(item, EndedSpan):
         decoded = decode_traces(wire.REQUESTS["traces"].FromString(wire.request([packed])))
         is_ours = wire.scope_name(packed) == semconv.SCOPE
@@ -171,13 +176,19 @@ def recovered(item: Any, redacted: Callable[[Interaction], Interaction]) -> list
         return [*(EndedSpan(None, call) for call in calls), *(EndedSpan(span, None) for span in decoded.spans),
                 *(Event(None, given) for given in decoded.feedback)]  # fmt: skip
     decoded = decode_logs(wire.REQUESTS["logs"].FromString(wire.request([packed])))
-    return [Event(None, given) for given in decoded.feedback]
+    return [*(Event(None, given) for given in decoded.feedback), *decoded.logs]
 
 
 def records_of(items: Sequence[Any]) -> list[Any]:
     """The interactions, feedback and other spans in what came back from the spool."""
     found = [each for item in items for each in recovered(item, lambda interaction: interaction)]
-    return [each.feedback if isinstance(each, Event) else each.interaction or each.readable for each in found]
+    return [_record_in(each) for each in found]
+
+
+def _record_in(item: Any) -> Any:
+    if isinstance(item, LogRecord):
+        return item
+    return item.feedback if isinstance(item, Event) else item.interaction or item.readable
 
 
 def span_record(span: Any) -> SpanRecord:

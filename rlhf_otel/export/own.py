@@ -269,7 +269,8 @@ class OwnProviders:
         kind, payload, *rest = item
         if kind == "event":
             feedback = feedback_of(payload.log_record)
-            return Record(payload) if feedback is None else Event(payload, feedback)
+            is_kept = feedback is not None or payload.log_record.event_name == semconv.CONSENT_EVENT
+            return Event(payload, feedback) if is_kept else Record(payload)
         if kind == "call":
             return payload(*rest)
         return self._from_elsewhere(payload, local_only=kind == "local")

@@ -52,7 +52,7 @@ class EventFeed(LogRecordProcessor):
             instrumentation_scope=log_record.instrumentation_scope,
             limits=log_record.limits,
         )
-        is_feedback = log_record.log_record.event_name == semconv.EVALUATION_EVENT
+        is_feedback = log_record.log_record.event_name in (semconv.EVALUATION_EVENT, semconv.CONSENT_EVENT)
         self._own.intake.put_event(("event", record), size_of(record), is_feedback=is_feedback)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:

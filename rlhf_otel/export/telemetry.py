@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import _logs, metrics, trace
+from opentelemetry.context import Context
 
-from rlhf_otel import __version__, codec, handles, hooks, semconv, totals
+from rlhf_otel import __version__, app_context, codec, consents, handles, hooks, semconv, totals
 from rlhf_otel.export import limits, whose
 from rlhf_otel.export.events import target_context
 from rlhf_otel.export.hold import Hold
@@ -174,7 +175,10 @@ class ProviderTelemetry:
     # --- Events ---------------------------------------------------------------------------------------------------
 
     def emit(self, feedback: Feedback, *, told: bool = True) -> str:
-        """Emits the feedback event in the context of the rated span."""
+        """Emits the feedback event in the context of the rated span; nothing for those who do not take part."""
+        if app_context.is_out() or consents.process.are_out(feedback.session, feedback.rater):
+            hooks.count("opted_out")
+            return ""
         feedback = self._rated(self.pipeline.feedback(feedback))
         self._emit(feedback, codec.feedback_attributes(feedback))
         hooks.count("feedback")
@@ -196,6 +200,10 @@ class ProviderTelemetry:
 
     def _rated(self, feedback: Feedback) -> Feedback:
         return feedback
+
+    def state(self, said: consents.Statement) -> None:
+        """Emits what a person has said of all their calls, or of those of a session."""
+        self._log(semconv.CONSENT_EVENT, codec.statement_attributes(said), Context(), said.time_ns)
 
     def _emit_details(self, interaction: Interaction) -> None:
         attributes = codec.interaction_attributes(interaction)

@@ -192,7 +192,7 @@ def retract(id: str, *, rater: str | None = None, metadata: Mapping[str, Any] | 
 
 
 def send(feedback: Feedback) -> FeedbackRef | None:
-    """Sends a feedback on its way; None where the setting `capture_feedback` is off.
+    """Sends a feedback on its way; None where the setting `capture_feedback` is off, or whoever gives it opted out.
 
     Raises:
         FeedbackError: nothing takes feedback.
@@ -201,6 +201,8 @@ def send(feedback: Feedback) -> FeedbackRef | None:
     if telemetry is None:
         return None
     status = telemetry.emit(feedback)
+    if not status:
+        return None
     asking.given(feedback)
     named = ("span_id", "trace_id", "response_id", "message_id", "session", "turn")
     target = {key: value for key in named if (value := getattr(feedback, key)) not in (None, "")}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 
-from rlhf_otel import handles, hooks
+from rlhf_otel import app_context, handles, hooks
 from rlhf_otel.instrumentation import adoption
 
 if TYPE_CHECKING:
@@ -28,7 +28,12 @@ def may_begin(telemetry: hooks.Telemetry | None) -> bool:
 
     Not those that a processor or listener makes, about a call that it would never hear the end of.
     """
-    return telemetry is not None and hooks.enabled and hooks.calls_are_captured and not hooks.in_plugged_in_code()
+    if telemetry is None or not hooks.enabled or not hooks.calls_are_captured or hooks.in_plugged_in_code():
+        return False
+    if app_context.is_out():
+        hooks.count("opted_out")
+        return False
+    return True
 
 
 def is_suppressed(operation: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rlhf_otel.semconv import CONSENT_EVENT
 from rlhf_otel.store.dialects.events import content_of, filled
 from rlhf_otel.store.encoding import column_id, column_text, text_hash
 from rlhf_otel.store.messages import FIELDS, Reader, Writer
@@ -20,6 +21,7 @@ from rlhf_otel.store.rows import (
     span_row,
 )
 from rlhf_otel.store.sql import in_chunks, query
+from rlhf_otel.store.statements import Statements
 from rlhf_otel.store.tombstones import Tombstones
 
 if TYPE_CHECKING:
@@ -113,6 +115,8 @@ class Adding:
     def _add_log(self, log: LogRecord) -> None:
         content = content_of(log)
         cursor = self._connection.execute(query("log_add"), log_row(log, content, self._writer))
+        if cursor.rowcount and log.event_name == CONSENT_EVENT:
+            Statements(self._connection).add(log, cursor.lastrowid or 0)
         if cursor.rowcount and content:
             self._to_fill.add((column_id(log.trace_id), column_id(log.span_id)))
 

@@ -36,6 +36,7 @@ from rlhf_otel.store.rows import (
     span_of_row,
 )
 from rlhf_otel.store.sql import at_most, query
+from rlhf_otel.store.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -167,7 +168,9 @@ class Store(Opinions, Ledger):
         given = {"span_id": column_id(span_id)} | ({} if trace_id is None else {"trace_id": column_id(trace_id)})
         with self._reading() as connection:
             row = connection.execute(query("interaction_match", *sorted(given)), given).fetchone()
-            return None if row is None else interaction_of_row(row, Reader(connection))
+            if row is None:
+                return None
+            return Statements(connection).applied(interaction_of_row(row, Reader(connection)))
 
     def interactions(
         self,
@@ -304,8 +307,8 @@ class Store(Opinions, Ledger):
                 ways = _ways_to_feedback(connection, clauses) if has_feedback else {"from_all"}
                 text = query("interaction_page", *sorted(clauses | ways))
                 rows = connection.execute(text, {**filters, **position, "page": PAGE}).fetchall()
-                reader, joiner = Reader(connection), Joiner(connection)
-                found = [interaction_of_row(row, reader) for row in rows]
+                reader, joiner, statements = Reader(connection), Joiner(connection), Statements(connection)
+                found = [statements.applied(interaction_of_row(row, reader)) for row in rows]
                 page = [(one, joiner.current(one) if join else []) for one in found]
             yield from (pair for pair in page if has_feedback is None or bool(pair[1]) == has_feedback)
             if len(rows) < PAGE:

@@ -1,1 +1,1 @@
-SELECT count(*) FROM log WHERE 1 = 1
+SELECT count(*) FROM log WHERE event_name <> 'rlhf.consent'
