@@ -82,6 +82,11 @@ class Telemetry(Protocol):
 
     captures_content: bool
     """Whether prompts and answers are read at all."""
+    reviews: bool
+    """Whether calls wait for a person before they go anywhere."""
+
+    def may_record(self) -> bool:
+        """Whether calls can be recorded here and now."""
 
     def start_span(self, name: str, kind: Any, attributes: Mapping[str, Any], start_ns: int) -> Any:
         """A new OpenTelemetry span beneath the current one, of the provider that holds now."""

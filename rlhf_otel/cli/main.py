@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "store": ("rlhf_otel.cli.store", "command", "See who read, exported, erased, logged in."),
     "purge": ("rlhf_otel.cli.purge", "command", "Erase a person, a conversation, a trace or a call, for good."),
     "subject": ("rlhf_otel.cli.subject", "command", "Write everything that is stored on a person into a folder."),
+    "review": ("rlhf_otel.cli.review", "command", "Look at what waits, and approve it before it goes anywhere."),
     "spool": ("rlhf_otel.cli.spool", "command", "See, send or print what no backend has taken yet."),
     "doctor": ("rlhf_otel.cli.doctor", "command", "Find out why something is not recorded or not sent."),
     "config": ("rlhf_otel.cli.config", "command", "Print every setting and where its value comes from."),

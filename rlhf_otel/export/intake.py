@@ -136,7 +136,7 @@ class Intake:
             with uninterrupted():
                 import rlhf_otel.export.encoder  # noqa: F401
         items, loose = _encoded(items)
-        made = [(_kind(item), _payload(item)) for item in items]
+        made = [(frame_of(item), payload_of(item)) for item in items]
         if len(made) == 1:
             self._spool.make_room(made[0][0], len(made[0][1]))
         else:
@@ -184,20 +184,22 @@ def _encoded(items: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     encoded, loose = [], []
     for item in items:
         try:
-            encoded.append(packed(item))
+            encoded.append(item if item.packed is not None else packed(item))
         except Exception as error:  # noqa: BLE001 - another instrumentation's text need not be text
             hooks.fault("encoding for the spool", error)
             loose.append(item)
     return encoded, loose
 
 
-def _kind(item: Any) -> int:
+def frame_of(item: Any) -> int:
+    """The kind of frame that an item is in the spool."""
     if isinstance(item, EndedSpan):
         return frames.SPANS | frames.LOCAL if item.local_only else frames.SPANS
     return frames.FEEDBACK if isinstance(item, Event) else frames.LOGS
 
 
-def _payload(item: Any) -> bytes:
+def payload_of(item: Any) -> bytes:
+    """An encoded item as a request of its own."""
     from rlhf_otel.export import wire
 
     return wire.request([item.packed])

@@ -77,7 +77,8 @@ class OwnProviders:
 
     def reconfigure(self, config: Config) -> None:
         """Lets other settings say where everything goes. For providers that are global, and so cannot be made anew."""
-        way = config.durability, config.spool, config.spool_bytes, spool_destinations(config), _limits(config)
+        way = (config.durability, config.spool, config.spool_bytes, spool_destinations(config), _limits(config),
+               config.review_before_submit)  # fmt: skip
         if self._way not in (None, way) and self.intake.waiting:
             self.intake.close(_LAST_S)  # it goes where it was to go
         self.config = config
@@ -102,7 +103,19 @@ class OwnProviders:
             most_at_once=most,
         )  # fmt: skip
         sync = config.durability == "sync"
-        self.intake = Intake(self.worker, self._prepare, self.spool, sync=sync, spans=spans, events=events)
+        self.outgoing = Intake(self.worker, self._prepare, self.spool, sync=sync, spans=spans, events=events)
+        self.intake = self._reviewed(config) if config.review_before_submit else self.outgoing
+
+    def _reviewed(self, config: Config) -> Intake:
+        """What waits until a person has approved it."""
+        from rlhf_otel.export.review.intake import ReviewIntake
+        from rlhf_otel.export.review.queue import Queue, path_of
+
+        spans, events = _limits(config)
+        queue = Queue(path_of(config), config.review_bytes, config.review_age)
+        return ReviewIntake(
+            queue, self._prepare, self.outgoing, goes_to=spool_destinations(config), spans=spans, events=events
+        )
 
     def _store_at(self, path: str, *, feedback_only: bool = False) -> StoreSink:
         def redacted(interaction: Interaction) -> Interaction:
@@ -277,7 +290,7 @@ class OwnProviders:
 
     def _read(self, item: Any) -> Any:
         """`item` with the interaction that its span tells of, where nobody has looked yet."""
-        if isinstance(item, Event) and item.feedback is None and item.readable is not None:
+        if isinstance(item, Event) and item.feedback is None and hasattr(item.readable, "feedback"):
             self.counted(item.readable.feedback)
             return replace(item, feedback=feedback_of(item.readable))
         if not isinstance(item, EndedSpan) or item.readable is None or item.interaction is not None:
@@ -297,7 +310,7 @@ class OwnProviders:
         if interaction is None:
             return EndedSpan(span, None, local_only=local_only)
         redacted, written = self.redacted(interaction), None
-        if redacted is not interaction and self.spool is not None:
+        if redacted is not interaction and (self.spool is not None or self.config.review_before_submit):
             written = remade(span, codec.interaction_attributes(redacted))
         return EndedSpan(span, redacted, local_only=local_only, written=written)
 

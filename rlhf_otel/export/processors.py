@@ -53,7 +53,9 @@ class EventFeed(LogRecordProcessor):
             limits=log_record.limits,
         )
         is_feedback = log_record.log_record.event_name in (semconv.EVALUATION_EVENT, semconv.CONSENT_EVENT)
-        self._own.intake.put_event(("event", record), size_of(record), is_feedback=is_feedback)
+        says_consent = log_record.log_record.event_name == semconv.CONSENT_EVENT  # which need not be looked at
+        intake = self._own.outgoing if says_consent else self._own.intake
+        intake.put_event(("event", record), size_of(record), is_feedback=is_feedback)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Delivers what was emitted; keeps the time and tells the truth."""

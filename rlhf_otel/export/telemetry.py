@@ -8,8 +8,6 @@ and the work is done there. A processor that somebody adds to our provider makes
 from __future__ import annotations
 
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from opentelemetry.context import Context
 
 from rlhf_otel import __version__, app_context, codec, consents, handles, hooks, semconv, totals
 from rlhf_otel.export import limits, whose
+from rlhf_otel.export.arms import Arms
 from rlhf_otel.export.events import target_context
 from rlhf_otel.export.hold import Hold
 from rlhf_otel.export.items import EndedSpan, Event, ended
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from rlhf_otel.records import Feedback, Handle, Interaction
 
 _SPAN_MODES, _EVENT_MODES = ("SPAN_ONLY", "SPAN_AND_EVENT"), ("EVENT_ONLY", "SPAN_AND_EVENT")
-_ARMS = 10_000
 
 
 class ProviderTelemetry:
@@ -53,6 +51,7 @@ class ProviderTelemetry:
         self.config = config
         self.pipeline = pipeline
         self.captures_content = config.captures_content
+        self.reviews = bool(config.review_before_submit)
         self._tracer_provider = tracer_provider
         self._meter_provider = meter_provider
         self._logger_provider = logger_provider
@@ -60,12 +59,14 @@ class ProviderTelemetry:
         self._general_limit = limits.effective_limit()
         self._tracer_of: tuple[Any, Any] = (None, None)
         self._instruments_of: tuple[Any, Instruments | None] = (None, None)
-        self._arms: OrderedDict[str, tuple[str | None, str | None]] = OrderedDict()
-        self._renew_lock()
-        hooks.after_fork(self._renew_lock)
+        self._arms = Arms()
 
-    def _renew_lock(self) -> None:
-        self._arms_lock = threading.RLock()  # a finalizer may run inside it, on the same thread
+    def may_record(self) -> bool:
+        """Not where a person is to look first: these providers wait for nobody."""
+        if self.reviews:
+            hooks.count("not_reviewable")
+            hooks.say("review", "not recording: review_before_submit needs our own provider, without other processors")
+        return not self.reviews
 
     # --- Spans ----------------------------------------------------------------------------------------------------
 
@@ -104,7 +105,7 @@ class ProviderTelemetry:
 
     def _announced(self, completed: Completed) -> Completed:
         interaction, _, dropped = completed
-        self._remember_arm(interaction)
+        self._arms.remember(interaction)
         hooks.count("interactions")
         if semconv.SAMPLED_REASON not in interaction.attributes:  # else it was counted and measured when it ended
             totals.process.call(
@@ -117,22 +118,15 @@ class ProviderTelemetry:
         if hooks.logger.isEnabledFor(logging.DEBUG):
             name, span_id, status = interaction.name, interaction.span_id, interaction.status
             hooks.logger.debug("captured %s %s in %.3f s (%s)", name, span_id, interaction.duration_s, status)
-        if self.config.capture in _EVENT_MODES and not dropped:
+        if self.config.capture in _EVENT_MODES and not dropped and not self.reviews:
             self._emit_details(interaction)
         return completed
-
-    def _remember_arm(self, interaction: Interaction) -> None:
-        """Keeps model and variant of the newest calls, for the metrics of the feedback on them."""
-        with self._arms_lock:
-            self._arms[interaction.span_id] = (interaction.request_model, interaction.variant)
-            if len(self._arms) > _ARMS:
-                self._arms.popitem(last=False)  # a plain dictionary looks for its first key ever longer
 
     def attributes(self, completed: Completed) -> dict[str, Any]:
         """What the span carries: everything, without the content where that goes to events alone."""
         attributes = codec.interaction_attributes(completed.interaction, completed.encoded)
         for key in codec.CONTENT_ATTRIBUTES & attributes.keys():
-            if self.config.capture not in _SPAN_MODES:
+            if self.config.capture not in _SPAN_MODES and not self.reviews:
                 del attributes[key]
             elif self._limit is not None:
                 attributes[key] = limits.fit(attributes[key], self._limit)
@@ -154,7 +148,7 @@ class ProviderTelemetry:
         """Something was measured."""
 
     def _instruments(self) -> Instruments | None:
-        if not self.config.capture_metrics:
+        if not self.config.capture_metrics or self.reviews:
             return None
         provider = self._meter()
         if self._instruments_of[0] is not provider:
@@ -184,13 +178,13 @@ class ProviderTelemetry:
         hooks.count("feedback")
         totals.process.feedback(feedback)
         hooks.announce("feedback", feedback)
-        hooks.logger.debug("feedback %s on %s: %s %r", feedback.id, feedback.span_id, feedback.kind, feedback.value)
+        hooks.logger.debug("feedback %s on %s: %s", feedback.id, feedback.span_id, feedback.kind)
         return self._status(feedback) if told else ""
 
     def _count(self, feedback: Feedback) -> None:
         """Records the metrics of feedback, where there is a meter."""
         if (instruments := self._instruments()) is not None:
-            instruments.count(feedback, *self._arms.get(feedback.span_id, (None, None)))
+            instruments.count(feedback, *self._arms.of(feedback.span_id))
             self._measured()
 
     def _emit(self, feedback: Feedback, attributes: dict[str, Any]) -> None:
@@ -253,6 +247,12 @@ class Telemetry(ProviderTelemetry):
         self._counts_answers = config.sample_rate < 1
         self._detects = config.signals and config.detect_signals
         self._finish = self._finish_deferred  # bound once: one for each call in the queue adds up
+
+    def may_record(self) -> bool:
+        """With `review_before_submit` only on our own provider, as long as nobody else listens to it."""
+        if self.reviews and not self.is_foreign and self.own.call_spans.are_ours_alone:
+            return True
+        return super().may_record()
 
     def start_span(self, name: str, kind: trace.SpanKind, attributes: Mapping[str, Any], start_ns: int) -> Any:
         """A new span: a light one where the provider is ours and nobody else listens to it."""
@@ -356,7 +356,8 @@ class Telemetry(ProviderTelemetry):
 
     def _emit(self, feedback: Feedback, attributes: dict[str, Any]) -> None:
         """Past the SDK's logger, where the provider is ours and nobody else listens to it; it is counted later then."""
-        if self._loggers() is self.own.logger_provider and (events := self.own.events).are_ours_alone:
+        events = self.own.events
+        if self._loggers() is self.own.logger_provider and (self.reviews or events.are_ours_alone):
             event = Event(events.made(feedback, attributes), None)
             self.own.intake.put_event(event, 0 if self.own.intake.keeps else size_of(event), is_feedback=True)
         else:
@@ -370,10 +371,12 @@ class Telemetry(ProviderTelemetry):
         return self.own.meter_provider if provider is None else provider
 
     def _loggers(self) -> Any:
-        provider = whose.logger_provider()
+        provider = None if self.reviews else whose.logger_provider()
         return self.own.logger_provider if provider is None else provider
 
     def _status(self, feedback: Feedback) -> str:
+        if self.reviews:
+            return "waiting"
         if self._loggers() is not self.own.logger_provider:
             return "sent"
         if not self.own.is_local:

@@ -28,7 +28,7 @@ class FeedbackRef:
         id: the idempotency key; the same id again is the same feedback.
         target: the fields that name what was rated: span_id, trace_id, response_id, message_id, session, turn.
         status: `joined` (the call is in the store), `pending` (it will be joined when the call comes), `sent` (on its
-            way over OTLP) or `spooled`.
+            way over OTLP), `spooled`, or `waiting` for a person to look at it.
     """
 
     id: str

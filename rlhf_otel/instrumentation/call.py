@@ -115,7 +115,7 @@ class Call:
 
     def start(self, outer: Span | None = None, kind: SpanKind = SpanKind.CLIENT) -> None:
         """Starts the span of this call, or adopts `outer`, which another instrumentation has already started for it."""
-        if outer is not None:
+        if outer is not None and not self.telemetry.reviews:
             self._adopted = HeldSpan(outer, stream=self.stream)
             self.span = outer
         else:

@@ -33,7 +33,7 @@ def may_begin(telemetry: hooks.Telemetry | None) -> bool:
     if app_context.is_out():
         hooks.count("opted_out")
         return False
-    return True
+    return telemetry.may_record()
 
 
 def is_suppressed(operation: str) -> bool:

@@ -207,17 +207,17 @@ def test_calls_that_another_instrumentation_recorded_are_redacted_too():
 
 def test_the_calls_remembered_for_metrics_are_bounded_whatever_threads_do(monkeypatch):
     """Many threads may end calls at once; none of them fails, and no more than so many are kept."""
-    monkeypatch.setattr("rlhf_otel.export.telemetry._ARMS", 50)
+    monkeypatch.setattr("rlhf_otel.export.arms._MOST", 50)
     rlhf.instrument(store=":memory:")
     telemetry = setup.current()
 
     def remember(thread):
         for number in range(500):
-            telemetry._remember_arm(Interaction(trace_id="", span_id=f"{thread}-{number}", start_ns=0, end_ns=0))
+            telemetry._arms.remember(Interaction(trace_id="", span_id=f"{thread}-{number}", start_ns=0, end_ns=0))
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(remember, range(8)))
-    assert len(telemetry._arms) == 50
+    assert len(telemetry._arms._arms) == 50
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -22,6 +22,7 @@ FLOORS = {
             "config",
             "setting_values",
             "app_context",
+            "consents",
             "propagation",
             "totals",
             "handles",
