@@ -91,7 +91,19 @@ def _options(config: Config, host: str, *, is_open: bool, port: int, grpc_port: 
         feedback_per_token=config.server_feedback_per_token,
         feedback_per_address=config.server_feedback_per_address,
         retention=Retention(config.retention_age, config.retention_bytes),
+        review=_review(config),
     )
+
+
+def _review(config: Config) -> Any:
+    """The desk for what waits for approval, where something may; for the server a room that it does not know."""
+    from rlhf_otel.export.review.queue import path_of
+
+    if not config.review_before_submit and not path_of(config).exists():
+        return None
+    from rlhf_otel.export.review.desk import Desk
+
+    return Desk(load({"store": config.store, "review_before_submit": False}))
 
 
 def _certificate(config: Config) -> Certificate | None:

@@ -90,6 +90,7 @@ class Options:
         feedback_per_address: the same from one address.
         retention: what the store may keep.
         routes: what is served beside OTLP and the pages.
+        review: the desk at which a person decides about what waits; None where nothing does.
     """
 
     host: str
@@ -110,6 +111,7 @@ class Options:
     feedback_per_address: int
     retention: Retention
     routes: Sequence[BaseRoute] = ()
+    review: Any = None
 
 
 def serve(store: Store, options: Options, ready: Callable[[Place], None]) -> None:
@@ -170,6 +172,7 @@ def assembled(receiver: Receiver, stores: Stores, options: Options, port: int) -
     site = Site(
         store=stores.reading, ledger=stores.writing, keyring=stores.keyring, limits=Limits(options.most_asked),
         cookie=cookie_name(is_secure, port), is_secure=is_secure, session_s=options.session_s,
+        review=options.review,
     )  # fmt: skip
     guard = Guard(stores.keyring, [options.host, *options.hosts], is_open=options.is_open, cookie=site.cookie)
     visits = Visits(guard, site.limits, [health_of(receiver), *routes(site), *options.routes], site.refusal)

@@ -78,6 +78,8 @@ class Desk:
         config: the settings, which say where the queue is and where things go from it.
     """
 
+    Error = ReviewError
+
     def __init__(self, config: Config) -> None:
         self._config = config
         self.queue = Queue(path_of(config), config.review_bytes, config.review_age)

@@ -71,6 +71,7 @@ class Site:
         is_secure: whether it travels by TLS alone.
         session_s: how long a session lasts.
         pages: what the navigation has.
+        review: the desk at which a person decides about what waits; None where nothing does.
     """
 
     store: Store
@@ -81,6 +82,7 @@ class Site:
     is_secure: bool
     session_s: float
     pages: tuple[Page, ...] = ()
+    review: Any = None
     _templates: jinja2.Environment = field(default_factory=environment)
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:

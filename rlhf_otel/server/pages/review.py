@@ -1,0 +1,88 @@
+"""What waits for approval: seen, changed, sent on or thrown away in a browser, by forms alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.responses import RedirectResponse, Response
+
+from rlhf_otel.codec import prompt_text, response_text
+from rlhf_otel.server.answers import BAD_DATA, NOT_FOUND, Refusal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from rlhf_otel.server.pages.site import Site
+
+_MOST_FIELDS = 1000
+_TEXT = "text."
+
+
+def page(site: Site, request: Request) -> Response:
+    """The list; with `id` one of what waits, and its texts to be changed."""
+    name, said = request.query_params.get("id"), request.query_params.get("said", "")
+    waiting = site.review.waiting()
+    if name is not None:
+        return _one(site, request, _named(waiting, name))
+    site.noted(request, "read", {"page": "/review", "calls": [each.id for each in waiting]})
+    rows = [{"one": each, "prompt": prompt_text(each.call) if each.call else "",
+             "answer": response_text(each.call) if each.call else ""} for each in waiting]  # fmt: skip
+    return site.page(request, "review.html", rows=rows, said=said[:200])
+
+
+def decide(site: Site, request: Request) -> Response:
+    """Does what the button says that was pressed."""
+    given = _fields(request)
+    action, name = given.get("action", ""), given.get("id", "")
+    desk = site.review
+    chosen = desk.waiting() if name == "" and action in ("approve", "discard") else [_named(desk.waiting(), name)]
+    site.noted(request, "review", {"action": action, "calls": [each.id for each in chosen]})
+    try:
+        if action == "approve":
+            sent = desk.approve(chosen)
+            return _back(f"Approved {sent.sent + sent.kept}." + (" They wait in the spool." if sent.kept else ""))
+        if action == "discard":
+            return _back(f"Discarded {desk.discard(chosen)}.")
+        if action != "save":
+            raise Refusal(BAD_DATA, "there are save, approve and discard")
+        desk.set(chosen[0], _changed(chosen[0], given))
+    except desk.Error as error:
+        return site.page(request, "refusal.html", 409, title="That was not done", said=str(error))
+    return RedirectResponse(f"/review?{urlencode({'id': name})}", 303)
+
+
+def _one(site: Site, request: Request, each: Any) -> Response:
+    site.noted(request, "read", {"page": "/review", "calls": [each.id]})
+    return site.page(request, "review_one.html", one=each, texts=each.texts)
+
+
+def _named(waiting: list[Any], name: str) -> Any:
+    found = next((each for each in waiting if each.id == name), None)
+    if found is None:
+        raise Refusal(NOT_FOUND, "this does not wait, or not any more")
+    return found
+
+
+def _changed(each: Any, given: dict[str, str]) -> dict[str, str]:
+    """The texts that somebody has changed: a browser sends all, with line breaks of its own."""
+    texts = {name.removeprefix(_TEXT): text for name, text in given.items() if name.startswith(_TEXT)}
+    said: dict[str, str] = each.texts
+    return {name: _lines(text) for name, text in texts.items() if _lines(said.get(name, "")) != _lines(text)}
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _fields(request: Request) -> dict[str, str]:
+    """What the form sent, texts that were emptied too."""
+    try:
+        body = request.state.body.decode("utf-8", "replace")
+        return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+    except ValueError:
+        raise Refusal(BAD_DATA, "there are too many texts for a page: `rlhf-otel review edit` changes them") from None
+
+
+def _back(said: str) -> Response:
+    return RedirectResponse(f"/review?{urlencode({'said': said})}", 303)
