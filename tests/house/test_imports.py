@@ -48,8 +48,9 @@ def test_the_public_names_are_pinned() -> None:
     """A public name comes or goes only together with this list."""
     assert sorted(rlhf_otel.__all__) == [
         "Drop", "Feedback", "Handle", "Interaction", "__version__", "add_processor", "baggage", "capture", "clear",
-        "collect_context", "context", "current", "disable", "enable", "feedback", "flush", "handle", "instrument",
-        "interactions", "last", "on", "shutdown", "stats", "uninstrument",
+        "collect_context", "consent", "context", "current", "disable", "enable", "feedback", "flush", "handle",
+        "instrument",
+        "interactions", "last", "on", "opt_in", "opt_out", "shutdown", "stats", "uninstrument",
     ]  # fmt: skip
 
 
