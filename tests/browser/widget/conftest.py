@@ -55,7 +55,8 @@ class Site:
 
     def permit(self, permitted):
         """Has the pages' policy permit this origin and no other."""
-        self._policy = f"default-src 'none'; script-src {permitted}; connect-src {permitted}; style-src 'nonce-own'"
+        policy = f"default-src 'none'; script-src {permitted}; connect-src {permitted}; style-src 'nonce-own'"
+        self._policy = f"{policy}; require-trusted-types-for 'script'"
 
     async def __call__(self, scope, receive, send):
         body = self.pages.get(scope.get("path"))

@@ -83,19 +83,23 @@ def test_edits(site, call, token, given):
 
 def test_dwelling(site, call, token, later):
     """How long an answer was in sight goes when the page does; what was out of sight has no time."""
-    other = f'<div id="gap">{"<br>" * 200}</div>' + answer(
-        token.replace("rlt_", "rlt_x"), '<p data-rlhf-watch="dwell">b</p>'
-    )
-    page = site.show("<main></main>")
-    page.locator("main").last.evaluate(  # as an application that draws its page later would
-        "(main, made) => { const t = document.createRange().createContextualFragment(made); main.append(t); }",
-        answer(token, '<p data-rlhf-watch="dwell">a</p>') + other,
+    page = site.show("".join(f'<article data-rlhf-token="{each}"></article>' for each in (token, "rlt_of another")))
+    page.locator("article").evaluate_all(  # as an application does that draws its answers later, far from each other
+        """(articles) => articles.forEach((article) => {
+          const answer = document.createElement("p");
+          answer.textContent = "an answer";
+          answer.dataset.rlhfWatch = "dwell";
+          article.style.marginBottom = "5000px";
+          article.append(answer);
+        })"""
     )
     page.wait_for_timeout(1200)
     page.goto(GONE)
     (dwell,) = later(call, 1)
     assert (dwell.signal, dwell.value) == ("dwell", None)
     assert 1 <= dwell.metadata["seconds"] < 60
+    site.show("<p>next</p>")
+    assert [told["metadata"]["seconds"] for told in site.wait("sent")] == [dwell.metadata["seconds"]]
 
 
 SEEN = {"device", "platform", "language", "time_zone", "viewport", "screen"}
