@@ -23,6 +23,11 @@ from pathlib import Path
 
 from harness import Row, as_json, print_rows
 
+from rlhf_otel.cli.recipe_options import read
+from rlhf_otel.datasets import Recipe, make_dataset
+from rlhf_otel.datasets.gates.duplicates import Clusters, NearDuplicates
+from rlhf_otel.datasets.gates.finding import Sample
+from rlhf_otel.datasets.shelf import Shelf
 from rlhf_otel.records import Feedback, Interaction, Message
 from rlhf_otel.store import Store
 
@@ -113,41 +118,40 @@ def dump(path: Path, out: Path) -> int:
 
 def export(path: Path, out: Path, name: str) -> int:
     """The calls that were read for a dataset."""
-    from rlhf_otel.cli.recipe_options import read
-    from rlhf_otel.datasets import Recipe, make_dataset
-
     recipe = Recipe(format=name)
     with Store.open(path, read_only=True) as store:
         outcome = make_dataset(read(store, recipe), recipe, out)
     return sum(outcome.rows.values())
 
 
-def near(count: int) -> int:
-    """Looks for near duplicates among so many rows; every tenth is like another."""
-    from rlhf_otel.datasets.gates.duplicates import Clusters, NearDuplicates
-    from rlhf_otel.datasets.gates.finding import Sample
-    from rlhf_otel.datasets.shelf import Shelf
-
+def fill_shelf(shelf: Shelf, count: int) -> None:
+    """So many rows, of which every tenth is like the one before it."""
     chance = random.Random(2)
     before: list[str] = []
-    with Shelf() as shelf:
-        gate = NearDuplicates(shelf.db)
-        for number in range(1, count + 1):
-            texts = [" ".join(chance.choices(WORDS, k=words)) for words in (30, 60, 60)]
-            texts = [*before[:2], f"{before[2]} indeed"] if number % 10 == 0 else texts
-            before = texts
-            shelf.db.execute("INSERT INTO draft (id, texts) VALUES (?, ?)", (number, json.dumps(texts)))
-            gate.see(Sample(number=number, texts=texts))
-        gate.join(Clusters())
-        return len(gate.hits)
+    for number in range(1, count + 1):
+        texts = [" ".join(chance.choices(WORDS, k=words)) for words in (30, 60, 60)]
+        texts = [*before[:2], f"{before[2]} indeed"] if number % 10 == 0 else texts
+        before = texts
+        shelf.db.execute("INSERT INTO draft (id, texts) VALUES (?, ?)", (number, json.dumps(texts)))
+
+
+def near(shelf: Shelf) -> int:
+    """Looks for near duplicates among the rows of a shelf."""
+    gate = NearDuplicates(shelf.db)
+    for number, texts in shelf.db.cursor().execute("SELECT id, texts FROM draft ORDER BY id"):
+        gate.see(Sample(number=number, texts=json.loads(texts)))
+    gate.join(Clusters())
+    return len(gate.hits)
 
 
 def child(name: str, path: Path) -> None:
     """One run; prints its rows, its CPU seconds and its peak memory."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Shelf() as shelf:
+        if name.startswith("near-"):
+            fill_shelf(shelf, int(name.removeprefix("near-")))
         start = time.process_time()
         if name.startswith("near-"):
-            count = near(int(name.removeprefix("near-")))
+            count = near(shelf)
         else:
             out = Path(folder) / "out"
             count = dump(path, out) if name == "dump" else export(path, out, name)

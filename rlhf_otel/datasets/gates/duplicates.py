@@ -12,7 +12,6 @@ import re
 import sqlite3
 import struct
 from collections.abc import Iterator
-from hashlib import blake2b
 from importlib import import_module
 from typing import Any, Final
 
@@ -26,6 +25,8 @@ BANDS: Final = 16
 ROWS_IN_BAND: Final = 5
 WORDS: Final = 3
 _WORD: Final = re.compile(r"\w+")
+_PRIME: Final = 2**61 - 1
+"""What bands are taken by the remainder of: they have to fit into a column, and no two rows by chance."""
 HINT: Final = "near duplicates were not looked for: pip install 'rlhf-otel[datasets]'"
 
 
@@ -80,11 +81,8 @@ class NearDuplicates:
         sketch.update(runs)
         packed = struct.pack(f"<{BANDS * ROWS_IN_BAND}I", *sketch.digest())
         size = 4 * ROWS_IN_BAND
-        bands = (
-            blake2b(bytes([place]) + packed[place * size : (place + 1) * size], digest_size=8).digest()
-            for place in range(BANDS)
-        )
-        numbers = [(int.from_bytes(band, "big", signed=True), sample.number) for band in bands]
+        bands = (int.from_bytes(packed[place * size : (place + 1) * size], "little") + place for place in range(BANDS))
+        numbers = [(band % _PRIME, sample.number) for band in bands]
         self._db.executemany("INSERT INTO band VALUES (?, ?)", numbers)
 
     def join(self, clusters: Clusters) -> None:
@@ -139,7 +137,9 @@ def minhash() -> Any:
 def shingles(text: str) -> set[str]:
     """Every run of three words; a shorter text is one by itself."""
     words = _WORD.findall(text.lower())
-    return {" ".join(words[start : start + WORDS]) for start in range(max(1, len(words) - WORDS + 1))}
+    if len(words) < WORDS:
+        return {" ".join(words)}
+    return set(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
 
 
 def overlap(one: str, other: str) -> float:
