@@ -37,6 +37,8 @@ _TOLD: Final = (
     "messages", "system", "output", "tools", "context", "feedback", "attributes", "error_message", "session", "user",
 )  # fmt: skip
 """What somebody said, once; other keys repeat it, or are no words."""
+_SAID: Final = ("value", "label", "comment", "correction", "quote", "metadata", "rater")
+"""The same of feedback. One of a million span ids is the number of a card, check digit and all."""
 _JSON: Final = ("system", "messages", "output", "tools", "context", "feedback")
 COLUMNS: Final = (*_TEXTS, *_NUMBERS, *_COUNTS, *_JSON)
 """What tables have; the keys are those of `traces --json`."""
@@ -53,7 +55,7 @@ def rows(records: Iterable[Rated], recipe: Recipe, funnel: Funnel, gates: Sequen
             funnel.dropped(CALLS, refusal)
             continue
         row = views.interaction_json(interaction, feedback)
-        told = json_line([row[name] for name in _TOLD])
+        told = _words(row)
         for gate in gates:
             gate.see(Sample(number=number, texts=[told.replace("\\n", "\n") if recipe.benchmarks else told]))
         found = next((gate.name for gate in gates if gate.hits[-1:] == [number]), None)
@@ -63,6 +65,12 @@ def rows(records: Iterable[Rated], recipe: Recipe, funnel: Funnel, gates: Sequen
             continue
         funnel.passed(CALLS)
         yield row, json_line(row), weight(interaction, feedback)
+
+
+def _words(row: Row) -> str:
+    """What somebody said, as text for gates."""
+    given = [{name: each.get(name) for name in _SAID} for each in row["feedback"]]
+    return json_line([given if name == "feedback" else row[name] for name in _TOLD])
 
 
 def write(lines: Iterable[Line], recipe: Recipe, place: Path | None) -> int:

@@ -165,6 +165,26 @@ def test_secrets(text, kinds):
     assert Secrets().kinds(text) == kinds
 
 
+def test_ids_are_no_secrets(sessions):
+    """A span id that happens to be the number of a card stops no export of calls; a card in a comment does."""
+    card = "4111111111111111"
+    span = sessions.call("Q", "A", span_id=card)
+    sessions.say(span, True)
+    assert sessions.dry(format="jsonl").rows == {"train": 1}
+    sessions.say(span, True, name="other", comment=f"my card is {card}")
+    with pytest.raises(GateError, match="secrets: 1 row with secrets: 1 card"):
+        sessions.dry(format="jsonl")
+
+
+def test_what_is_a_secret_is_a_setting(sessions, monkeypatch):
+    """Rules that are switched off for redaction are off in the gate, and others stay on where nothing is redacted."""
+    pair(sessions, 1, "Q", "ann@example.com", "call +44 20 7946 0958 now")
+    monkeypatch.setenv("RLHF_OTEL_REDACT_RULES", "-email")
+    monkeypatch.setenv("RLHF_OTEL_REDACT", "false")
+    with pytest.raises(GateError, match="secrets: 1 row with secrets: 1 phone"):
+        sessions.dry()
+
+
 @pytest.mark.parametrize("place", ["prompt", "good", "bad"])
 def test_a_secret_in_any_text_of_a_row_stops_the_export(sessions, place):
     """Also in the answer that nobody wants."""

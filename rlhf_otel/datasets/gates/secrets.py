@@ -6,20 +6,23 @@ import contextlib
 from collections import Counter
 from importlib import import_module
 
+from rlhf_otel.config import load
 from rlhf_otel.datasets.gates.finding import FAILED, PASSED, Finding, Sample, rows
-from rlhf_otel.redact import Redactor
+from rlhf_otel.redact import Redactor, redactor_for
 from rlhf_otel.redact.rule import PLACEHOLDER
 
 
 class Secrets:
-    """Finds rows with something in them that should not be there."""
+    """Finds rows with something in them that should not be there: what the settings of redaction want to be taken out,
+    whether calls are redacted or not.
+    """
 
     name = "secrets"
 
     def __init__(self) -> None:
         with contextlib.suppress(ImportError):
             import_module("pydantic_core")  # what the redactor searches with where it is loaded: far faster
-        self._redactor = Redactor()
+        self._redactor = redactor_for(load(), always=True) or Redactor()
         self._kinds: Counter[str] = Counter()
         self.hits: list[int] = []
 
