@@ -155,7 +155,7 @@ class Purging:
     def _erase(self) -> None:
         from rlhf_otel.store.erasing import Erasing, clean, insist, is_erased, tombstone_of
 
-        laid_ns, asked = time.time_ns(), None
+        laid_ns, asked, named = time.time_ns(), None, True
         if self._store is not None:
             erasing = Erasing(self._store, self._subject, feedback_only=self.report.feedback_only)
             what: dict[str, Any] = {
@@ -169,13 +169,13 @@ class Purging:
             stone = tombstone_of(self._store, self._subject, feedback_only=self.report.feedback_only)
             if stone is not None:
                 self.report.tombstone, laid_ns = stone.hash, stone.laid_ns
-            self.report.unread = erasing.unread
+            self.report.unread, named = erasing.unread, erasing.named
             asked = is_erased(self._store, erasing.tombstone)
         self._in_spool(laid_ns=laid_ns, asked=asked)
         if asked is not None:
             self._look_at_datasets(self._exports, asked)
         if self._store is not None:
-            self.report.log_kept = not clean(self._store)
+            self.report.log_kept = not clean(self._store, named=named)
 
     def _in_spool(self, *, laid_ns: int = 0, asked: Any = None, dry_run: bool = False) -> int:
         """Erases from the spool, or counts; how many items are concerned."""

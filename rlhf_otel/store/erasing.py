@@ -33,8 +33,8 @@ CHUNK: Final = 200
 """So many rows are removed in one transaction: others may write in between."""
 PATIENCE_S: Final = 30.0
 """How long to wait for what others are at: what was received in a rush, and readers that need the log."""
-_INDEXES: Final = ("interaction_message", "sqlite_autoindex_feedback_1")
-"""Those with ids as text, in the order of the ids: when such an index grows, copies of ids stay behind in its pages."""
+_OF_CALLS, _OF_FEEDBACK = "interaction_message", "sqlite_autoindex_feedback_1"
+"""The indexes that have ids as text in their order: when they grow, copies of ids stay behind in their pages."""
 _ANEW: Final = ("copy", "empty", "fill", "end")
 _Any = TypeVar("_Any")
 
@@ -56,6 +56,8 @@ class Erasing:
         """The number of the tombstone, once it is laid."""
         self.unread = 0
         """Bytes that were received and could not be read in meanwhile; nothing of the subject will come out of them."""
+        self.named = True
+        """Whether the calls had ids that the application gave their messages, as far as that is known."""
 
     def found(self) -> Found:
         """What there is of it now."""
@@ -71,6 +73,7 @@ class Erasing:
         self._lay([])
         self.unread = self._read_in()
         found = self.found()
+        self.named = not found.calls or any(call.message_id for call in found.calls.values())
         self._lay(found.ids if not self._feedback_only else ())
         self._lay(("feedback", given.id) for given in found.feedback.values())
         if not self._feedback_only:
@@ -139,20 +142,21 @@ class Erasing:
                         connection.execute(query("point_replace"), {**point_row(point, writer), "id": row.number})
 
 
-def clean(store: Store) -> bool:
+def clean(store: Store, *, named: bool = True) -> bool:
     """Leaves nothing of what was removed in the file, its unused pages and its log; False where readers keep the log.
+
+    Args:
+        store: opened for writing.
+        named: whether there were ids that an application gave messages; their index is as long as all calls, and
+            nobody can write while it is built anew.
 
     Raises:
         StoreError: it could not be done now.
     """
     if store._writer is None:
         return True
-    with store._writer.alone() as connection:
-        connection.execute("PRAGMA temp_store = MEMORY")  # else copies of ids would go through files elsewhere
-    for statements in (
-        [f"REINDEX {index}" for index in _INDEXES],
-        [query(f"feedback_target_{step}") for step in _ANEW],
-    ):
+    steps = [[f"REINDEX {index}"] for index in ((_OF_CALLS, _OF_FEEDBACK) if named else (_OF_FEEDBACK,))]
+    for statements in (*steps, [query(f"feedback_target_{step}") for step in _ANEW]):
         with patiently(store) as connection:
             for statement in statements:
                 connection.execute(statement)
