@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A file of tests to a process, as many processes as there are cores, up to four.
 PARALLEL ?= -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo collector collector-or-why-not browser-or-why-not test test-all test-beside test-backends test-train test-engines test-matrix lint format bench clean
+.PHONY: demo collector collector-or-why-not browser-or-why-not test test-all test-beside test-backends test-api test-train test-engines test-matrix lint format bench clean
 
 ## See it work: environment, installation, the main job on the embedded store. No key, no network but the package index.
 demo: $(VENV)/.installed
@@ -42,6 +42,7 @@ test-all: collector test
 	tests/matrix/run.sh frameworks/openai2
 	$(MAKE) test-beside
 	$(MAKE) test-backends
+	$(MAKE) test-api
 
 ## Beside every other instrumentation that we know, each in an environment of its own.
 test-beside:
@@ -50,6 +51,10 @@ test-beside:
 ## With the real Phoenix and MLflow on this machine, each in an environment of its own (some 800 MB), and Langfuse's schema.
 test-backends:
 	set -e; for name in tests/matrix/backends/*.txt; do tests/matrix/run.sh backends/$$(basename $$name .txt); done
+
+## Everything that our own descriptions in OpenAPI lead to, asked for by a fuzzer of APIs, in an environment of its own.
+test-api:
+	tests/matrix/run.sh api
 
 ## Models in this process: torch and transformers, some gigabytes. No other target needs it.
 test-train:

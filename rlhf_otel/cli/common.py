@@ -34,6 +34,9 @@ NARROWEST = 40
 READ_IN_S = 5.0
 """How long a command waits for calls that were received in a rush."""
 
+SECRET_SETTINGS = ("server_token", "token_key", "redact_key")
+"""What is a secret as a whole."""
+
 JOINERS = "\u200c\u200d"
 """Unprintable by themselves, but a part of many emoji and of Persian and Indic words."""
 HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
@@ -256,12 +259,10 @@ def mask(text: str) -> str:
 
 def without_secrets(name: str, value: Any) -> Any:
     """The value of a setting as it may be printed: the names of headers stay, what they say does not."""
-    if name == "server_token" and value:
+    if name in SECRET_SETTINGS and value:
         return mask(value)
     if name == "headers" and value:
         return ",".join(map(_without_secret, str(value).split(",")))
-    if name == "token_key":
-        return mask(value) if value else value
     if name == "endpoint" and value:
         return re.sub(r"//[^/@]*@", "//", str(value))
     return list(value) if isinstance(value, tuple) else value

@@ -6,7 +6,7 @@
 # `engines/NAME` the test of `tests/engines` for one model server that runs in the process, `backends/NAME` that of
 # `tests/backends` for one real backend on this machine, `examples/NAME` that of `tests/examples` for one example.
 #
-#   tests/matrix/run.sh oldest|middle|libraries|libraries/oldest|frameworks|frameworks/openai2|train|beside/NAME|engines/NAME|backends/NAME|examples/NAME [pytest arguments...]
+#   tests/matrix/run.sh oldest|middle|libraries|libraries/oldest|frameworks|frameworks/openai2|api|train|beside/NAME|engines/NAME|backends/NAME|examples/NAME [pytest arguments...]
 #
 # The environment is made on the first run, under .venvs/, and again when its requirements change.
 # PYTHON names the interpreter to make it with.
@@ -16,7 +16,7 @@ name=${1:-}
 cd "$(dirname "$0")/../.."
 versions="tests/matrix/$name.txt"
 if [ -z "$name" ] || [ "$name" = tools ] || [ ! -f "$versions" ]; then
-    echo "usage: tests/matrix/run.sh oldest|middle|libraries|libraries/oldest|frameworks|frameworks/openai2|train|beside/NAME|engines/NAME|backends/NAME|examples/NAME [pytest arguments...]" >&2
+    echo "usage: tests/matrix/run.sh oldest|middle|libraries|libraries/oldest|frameworks|frameworks/openai2|api|train|beside/NAME|engines/NAME|backends/NAME|examples/NAME [pytest arguments...]" >&2
     exit 2
 fi
 shift

@@ -69,10 +69,10 @@ def feedback(site: Site, request: Request) -> Response:
     given = request.query_params
     if unknown := sorted(given.keys() - {"limit", "before"}):
         raise Refusal(BAD_DATA, f"there is no filter {unknown[0][:40]!r}; there are before, limit")
-    limit, before = limit_of(given.get("limit") or "50"), given.get("before") or ""
-    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+    limit, before = limit_of(given.get("limit", "50")), given.get("before")
+    if before is not None and not (before.isascii() and before.isdigit() and len(before) < 19):
         raise Refusal(BAD_DATA, "before is the number that came with a page")
-    page = site.store.given(limit=limit + 1, before=int(before) if before else None)
+    page = site.store.given(limit=limit + 1, before=None if before is None else int(before))
     shown = page[:limit]
     site.noted(request, "read", {"page": "/api/feedback", "feedback": [one.id for _, one in shown]})
     following = str(shown[-1][0]) if len(page) > limit else None

@@ -57,7 +57,7 @@ class Filters:
         known = {each.name for each in fields(cls)}
         if unknown := sorted(given.keys() - known):
             raise Refusal(BAD_DATA, f"there is no filter {unknown[0][:40]!r}; there are {', '.join(sorted(known))}")
-        told: dict[str, Any] = {name: text for name, text in given.items() if text}
+        told: dict[str, Any] = dict(given)
         if "has_feedback" in told:
             told["has_feedback"] = _one_of(told, "has_feedback", _FLAGS)
         if "status" in told:
