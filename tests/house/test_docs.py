@@ -130,7 +130,7 @@ def test_every_page_is_linked_and_every_link_leads_somewhere() -> None:
     """The README leads to every page, and no link on any page is broken."""
     pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
     assert [page for page in pages if page not in README] == []
-    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "ARCHITECTURE.md"):
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
@@ -169,3 +169,15 @@ def test_the_python_of_the_documentation_runs(page: str, provider: FakeLLM) -> N
     ended = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == ""
+
+
+def test_every_test_that_security_names_is_there() -> None:
+    """Each line of the threat model and of the checklists is shown by what it says it is shown by."""
+    page, file = (ROOT / "SECURITY.md").read_text(encoding="utf-8"), ""
+    named = re.findall(r"`(tests/[\w/]+\.py)?(?:::(\w+))?`", page)
+    assert len(named) > 50
+    for path, test in named:
+        file = path or file
+        if path or test:
+            text = (ROOT / file).read_text(encoding="utf-8")
+            assert not test or f"def {test}(" in text, f"{file} has no {test}"
