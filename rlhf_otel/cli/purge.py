@@ -148,6 +148,8 @@ def _counts(report: Report) -> Iterator[str]:
         yield f"store: {', '.join(told)}"
     if report.spool:
         yield f"spool: {report.spool['items'] + report.spool['left']:,} items"
+    if report.review:
+        yield f"waiting to be approved: {report.review:,}"
 
 
 def _hints(report: Report) -> Iterator[str]:

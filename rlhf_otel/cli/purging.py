@@ -15,6 +15,7 @@ from rlhf_otel.cli.who import operator
 from rlhf_otel.config import load
 
 if TYPE_CHECKING:
+    from rlhf_otel.export.spool.erasing import Cover
     from rlhf_otel.store import Store
     from rlhf_otel.store.tombstones import Subject
 
@@ -34,6 +35,7 @@ class Report:
         tombstone: the hash by which it is refused from now on; empty where there is no store.
         removed: how many rows of each kind the store had.
         spool: how many items the spool had, and how many wait for processes that live to erase them.
+        review: how many waited to be approved.
         datasets: those with rows that rest on it, and what was done.
         models: those that were trained on such datasets.
         unread: bytes that `rlhf-otel serve` has received and not taken apart yet.
@@ -46,6 +48,7 @@ class Report:
     tombstone: str = ""
     removed: dict[str, int] = field(default_factory=dict)
     spool: dict[str, int] = field(default_factory=dict)
+    review: int = 0
     datasets: list[dict[str, Any]] = field(default_factory=list)
     models: list[dict[str, Any]] = field(default_factory=list)
     unread: int = 0
@@ -71,6 +74,7 @@ class Purging:
         spool: str | None, in_advance: bool,
     ) -> None:  # fmt: skip
         config = load({"store": store, "spool": spool})
+        self._config = config
         self._path = Path(store_path(config)).expanduser()
         self._spool = Path(config.spool).expanduser().absolute()
         self._subject = subject
@@ -82,6 +86,7 @@ class Purging:
         self.report = Report(subject.kind, feedback_only)
 
     def __enter__(self) -> Purging:
+        from rlhf_otel.export.review.queue import path_of
         from rlhf_otel.store import Store, StoreError
         from rlhf_otel.store.inbox import read_in_at
 
@@ -94,7 +99,7 @@ class Purging:
             except StoreError as error:
                 self.__exit__()
                 raise Problem(str(error)) from None
-        elif not self._spool.is_dir():
+        elif not (self._spool.is_dir() or path_of(self._config).exists()):
             raise Problem(f"there is no store at {self._path} and no spool at {self._spool}; name one with --store")
         return self
 
@@ -181,17 +186,32 @@ class Purging:
         """Erases from the spool, or counts; how many items are concerned."""
         from rlhf_otel.export.spool.erasing import Cover, ask, erase
 
-        if not self._spool.is_dir():
-            return 0
         cover = Cover(
             lambda kind, name: (kind, name) == self._subject, laid_ns or time.time_ns(),
             feedback_only=self.report.feedback_only, is_erased=asked or (lambda kind, name: False),
         )  # fmt: skip
+        self._in_review(cover, dry_run=dry_run)
+        if not self._spool.is_dir():
+            return self.report.review
         if not dry_run:
             ask(self._spool, self._subject, laid_ns, feedback_only=self.report.feedback_only)
         done = erase(self._spool, cover, self._subject.id.encode("utf-8", "surrogatepass"), dry_run=dry_run)
         self.report.spool = done._asdict()
-        return done.items + done.left
+        return done.items + done.left + self.report.review
+
+    def _in_review(self, cover: Cover, *, dry_run: bool) -> None:
+        from rlhf_otel.export.review.queue import Queue, path_of
+        from rlhf_otel.export.spool.erasing import in_review
+
+        path = path_of(self._config)
+        if not path.exists():
+            return
+        queue = Queue(path, self._config.review_bytes, self._config.review_age)
+        found = [row.id for row, _ in in_review(queue, cover)]
+        self.report.review = len(found)
+        if not dry_run:
+            queue.remove(found)
+        queue.rest()
 
     def _look_at_datasets(self, exports: str, asked: Callable[[str, str], bool]) -> None:
         """Does with datasets what was asked for.
@@ -225,5 +245,9 @@ class Purging:
         needle = self._subject.id.encode("utf-8", "surrogatepass")
         if len(needle) < 6 or self.report.feedback_only:
             return
-        files = [*self._path.parent.glob(f"{self._path.name}*"), *self._spool.glob("*")]
+        files = [
+            *self._path.parent.glob(f"{self._path.name}*"),
+            *self._spool.glob("*"),
+            *self._path.parent.glob("review.db*"),
+        ]
         self.report.still_in = [str(path) for path in files if path.is_file() and known(path, needle)]

@@ -24,7 +24,7 @@ from rlhf_otel.cli.common import (
 )
 from rlhf_otel.cli.subjects import subject_of, subject_options
 from rlhf_otel.cli.who import operator
-from rlhf_otel.config import load
+from rlhf_otel.config import Config, load
 
 if TYPE_CHECKING:
     from rlhf_otel.store import Store
@@ -36,7 +36,7 @@ _FILES = {
     "spans": "what else an application did on the way to an answer",
     "logs": "what an application noted meanwhile",
     "points": "measurements that name the person",
-    "waiting": "what was recorded and has not been delivered yet",
+    "waiting": "what was recorded and has not been delivered, or not been approved, yet",
 }
 
 
@@ -64,7 +64,7 @@ def command(out: Path, spool: str | None, as_json: bool, store: str | None, **op
     try:
         check_place(out, replace=False)
         with reading(store) as opened, folder(out, replace=False) as place:
-            counts = _written(_told(opened, subject, Path(load({"spool": spool}).spool).expanduser()), place, subject)
+            counts = _written(_told(opened, subject, load({"spool": spool, "store": store})), place, subject)
             if not counts:
                 raise Problem(f"nothing is stored on the {subject.kind} {printable(subject.id)!r}")
             _note(store, subject, counts)
@@ -77,17 +77,20 @@ def command(out: Path, spool: str | None, as_json: bool, store: str | None, **op
         click.echo(f"{', '.join(f'{count:,} {name}' for name, count in counts.items())} in {out}")
 
 
-def _told(opened: Store, subject: Subject, spool: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _told(opened: Store, subject: Subject, config: Config) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each thing by the name of the file that it belongs into, as it is written."""
-    from rlhf_otel.export.spool.erasing import Cover, waiting
+    from rlhf_otel.export.review.queue import Queue, path_of
+    from rlhf_otel.export.spool.erasing import Cover, in_review, waiting
     from rlhf_otel.store.finding import Finder, records_of
 
     with opened._reading() as connection:
         for name, record in records_of(connection, Finder(connection, subject).found()):
             yield name, _as_json(record, subject)
     cover = Cover(lambda kind, name: (kind, name) == subject, time.time_ns())
-    for record in waiting(spool, cover) if spool.is_dir() else ():
+    queue = Queue(path_of(config), config.review_bytes, config.review_age)
+    for record in (*waiting(Path(config.spool).expanduser(), cover), *(each for _, each in in_review(queue, cover))):
         yield "waiting", {"is": type(record).__name__, **_as_json(record, subject)}
+    queue.rest()
 
 
 def _as_json(record: Record, subject: Subject) -> dict[str, Any]:

@@ -10,9 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rlhf_otel import semconv
+from rlhf_otel.cli.recipe_options import read
 from rlhf_otel.datasets import EmptyError, Recipe, make_dataset
 from rlhf_otel.datasets.recipe import FORMATS
-from rlhf_otel.records import Feedback, Interaction
+from rlhf_otel.records import Feedback, Interaction, LogRecord
+from rlhf_otel.store import Store
+from rlhf_otel.store.adding import Decoded
 from tests.datasets.conftest import SECOND, START, text
 
 CONSENT = st.sampled_from(["train", "eval", "none", None, "yes", ""])
@@ -95,3 +99,19 @@ def test_the_card_says_what_was_held_back(tmp_path: Path, consents: list, told: 
         [(call(n, consent), []) for n, consent in enumerate(consents)], Recipe(format="jsonl"), tmp_path / "out"
     )
     assert f"- Consent: every call was marked for training{told}\n" in (tmp_path / "out/README.md").read_text()
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "sft"])
+def test_consent_that_was_taken_back_later(tmp_path: Path, format_: str) -> None:
+    """The latest word of a conversation holds for the calls that were made before it."""
+    log = LogRecord(time_ns=START + 100 * SECOND, event_name=semconv.CONSENT_EVENT,
+                    attributes={semconv.SESSION_ID: "s0", semconv.CONSENT: "none"})  # fmt: skip
+    calls = [call(n, "train") for n in range(4)]
+    with Store.open(tmp_path / "store.db") as store:
+        store.add(calls, [opinion(n, "train", "rating") for n in range(4)])
+        store.add_decoded(Decoded(logs=[log]))
+        recipe = Recipe(format=format_, use=("ratings",) if format_ == "sft" else (), near_duplicates=False)
+        make_dataset(read(store, recipe), recipe, tmp_path / "out")
+    written = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*"))
+    assert [n for n in range(4) if canary(n, "train").encode() in written] == ([2, 3] if format_ == "jsonl" else [3])
+    assert json.loads((tmp_path / "out/manifest.json").read_text())["held_back"] == {"consent was refused": 2}

@@ -25,6 +25,7 @@ from rlhf_otel.records import Feedback, Interaction, LogRecord
 from rlhf_otel.store.tombstones import RETURNING, Record, Subject, began, hashed, names
 
 if TYPE_CHECKING:
+    from rlhf_otel.export.review.queue import Queue, Row
     from rlhf_otel.export.spool.segments import Place, Segment
     from rlhf_otel.export.spool.spool import Spool
 
@@ -131,6 +132,14 @@ def waiting(folder: Path, cover: Cover) -> Iterator[Record]:
     for found in listed(folder):
         with contextlib.suppress(OSError):
             yield from filter(cover.covers, _records(found.path.read_bytes()))
+
+
+def in_review(queue: Queue, cover: Cover) -> list[tuple[Row, Record]]:
+    """What of it waits for somebody to approve it."""
+    told = [(row, record) for row in queue.rows() for record in _of_frame(frames.Frame(row.frame, row.payload, 0, 0))]
+    for _, record in told:
+        cover.notice(record)
+    return [(row, record) for row, record in told if cover.covers(record)]
 
 
 def ask(folder: Path, subject: Subject, laid_ns: int, *, feedback_only: bool = False) -> None:
