@@ -242,8 +242,10 @@ class Purging:
 
     def look_for_the_id(self) -> None:
         """Looks into every byte of the store and the spool; not for a short id, which stands anywhere by chance."""
+        from rlhf_otel.store.erasing import SHORTEST
+
         needle = self._subject.id.encode("utf-8", "surrogatepass")
-        if len(needle) < 6 or self.report.feedback_only:
+        if len(needle) < SHORTEST or self.report.feedback_only:
             return
         files = [
             *self._path.parent.glob(f"{self._path.name}*"),

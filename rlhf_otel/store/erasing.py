@@ -8,6 +8,7 @@ once more does the rest.
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -33,6 +34,9 @@ CHUNK: Final = 200
 """So many rows are removed in one transaction: others may write in between."""
 PATIENCE_S: Final = 30.0
 """How long to wait for what others are at: what was received in a rush, and readers that need the log."""
+SHORTEST: Final = 6
+"""An id with fewer characters stands anywhere by chance."""
+ERASED: Final = "[erased]"
 _OF_CALLS, _OF_FEEDBACK = "interaction_message", "sqlite_autoindex_feedback_1"
 """The indexes that have ids as text in their order: when they grow, copies of ids stay behind in their pages."""
 _ANEW: Final = ("copy", "empty", "fill", "end")
@@ -84,6 +88,7 @@ class Erasing:
             for table, rows in (("span", [*found.spans]), ("log", found.logs), ("metric_point", found.points),
                                 ("interaction", [*found.calls])):  # fmt: skip
                 self._remove(table, rows)
+        self._unname_audit()
         messages = orphans.remove(self._store._reading, lambda: patiently(self._store))
         if self._feedback_only:
             return Removed(feedback=len(found.feedback))
@@ -110,6 +115,33 @@ class Erasing:
                 if any(needle in body for needle in _as_sent(self._subject)):
                     connection.execute(query("inbox_remove"), (seq,))
         return inbox.size()
+
+    def _unname_audit(self) -> None:
+        """Takes ids of persons, conversations and feedback, which may have those in them, out of the audit log.
+
+        Who read which call stays: ids of calls are numbers, and name nobody.
+        """
+        with self._store._reading() as connection:
+            names = Tombstones(connection)
+            entries = [
+                (row["id"], row["what"], json.loads(row["what"])) for row in connection.execute(query("audit_whats"))
+            ]
+            told = [(number, before, json.dumps(self._unnamed(what, names))) for number, before, what in entries]
+        for chunk in _chunks((after, number) for number, before, after in told if after != before):
+            with patiently(self._store) as connection:
+                connection.executemany(query("audit_rename"), chunk)
+
+    def _unnamed(self, value: Any, names: Tombstones) -> Any:
+        if isinstance(value, dict):
+            return {key: self._unnamed(item, names) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._unnamed(item, names) for item in value]
+        if not isinstance(value, str):
+            return value
+        name = self._subject.id
+        if self._subject.kind in RETURNING and (value == name or (len(name) >= SHORTEST and name in value)):
+            return value.replace(name, ERASED)
+        return ERASED if names.covers("feedback", value, self.tombstone) else value
 
     def _remove(self, table: str, rows: Sequence[Row]) -> None:
         """Removes rows, and notes the content that they refer to."""

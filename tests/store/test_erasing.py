@@ -307,6 +307,19 @@ def test_others_write_meanwhile(store: Store, calls: list[Any], call: Any, monke
     assert list(store.interactions(newest_first=False)) == [*calls[1::2], *later]
 
 
+def test_the_audit_log_names_nobody_any_more(store: Store, calls: list[Any], vote: Any) -> None:
+    """Ids of the person and of feedback go from what was noted before; who read which call stays."""
+    given = vote(calls[0], id="m-0:ann", rater=ANN.id)
+    store.add(calls, [given, vote(calls[1], id="m-1:bob")])
+    store.audit("export", {"out": f"/tmp/of-{ANN.id}", "user": ANN.id, "rows": 3}, who="cli:ada")
+    store.audit("read", {"calls": [calls[0].span_id], "feedback": ["m-0:ann", "m-1:bob"]}, who="cli:ada")
+    erase(store)
+    assert [entry.what for entry in store.audited()] == [
+        {"calls": [calls[0].span_id], "feedback": ["[erased]", "m-1:bob"]},
+        {"out": "/tmp/of-[erased]", "user": "[erased]", "rows": 3},
+    ]
+
+
 def chained(store: Store) -> Iterable[tuple[int, int]]:
     """How many messages are in the store, and how many of them are deflated against others."""
     with store._reading() as connection:

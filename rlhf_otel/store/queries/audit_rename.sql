@@ -1,0 +1,1 @@
+UPDATE audit SET what = ? WHERE id = ?
