@@ -115,6 +115,10 @@ SETTINGS: tuple[Setting, ...] = (
             "Ask for the usage of OpenAI's streams where the application does not, and hide the chunk that brings it."),
     Setting("feedback_labels", "RLHF_OTEL_FEEDBACK_LABELS", ("user_feedback", "pass", "fail"), read.words,
             "words with commas", "Names and labels of feedback that metrics may carry; the rest counts as other."),
+    Setting("feedback_as", "RLHF_OTEL_FEEDBACK_AS", ("event",), read.some_of("event", "carrier-span", "foundry"),
+            "event, carrier-span, foundry, with commas",
+            "How feedback is sent: as an event; as a span linked to the call, for backends of traces alone; as the "
+            "event that Microsoft Foundry reads."),
     Setting("capture_interactions", "RLHF_OTEL_CAPTURE_INTERACTIONS", True, read.flag, "true or false",
             "Record calls; without them feedback on the calls of others is still taken."),
     Setting("capture_feedback", "RLHF_OTEL_CAPTURE_FEEDBACK", True, read.flag, "true or false", "Take feedback."),

@@ -279,5 +279,5 @@ def _what_is_missing(done: _Done, dry_run: bool) -> str:
     rows = "row" if done.count_unreadable == 1 else "rows"
     told = [f"{done.count_unreadable:,} {rows} could not be read: passed over"] if done.count_unreadable else []
     if done.fault:
-        told.append(done.fault if dry_run else f"{done.fault}. {_kept(done)}")
+        told.append(f"{done.fault}. {_kept(done)}" if done.records and not dry_run else done.fault)
     return "; ".join(told)

@@ -15,7 +15,7 @@ from opentelemetry import _logs, metrics, trace
 from opentelemetry.context import Context
 
 from rlhf_otel import __version__, app_context, codec, consents, handles, hooks, semconv, totals
-from rlhf_otel.export import limits, whose
+from rlhf_otel.export import forms, limits, whose
 from rlhf_otel.export.arms import Arms
 from rlhf_otel.export.events import target_context
 from rlhf_otel.export.hold import Hold
@@ -174,7 +174,7 @@ class ProviderTelemetry:
             hooks.count("opted_out")
             return ""
         feedback = self._rated(self.pipeline.feedback(feedback))
-        self._emit(feedback, codec.feedback_attributes(feedback))
+        (self._count if forms.is_carried(feedback, self) else self._emit)(feedback)
         hooks.count("feedback")
         totals.process.feedback(feedback)
         hooks.announce("feedback", feedback)
@@ -187,7 +187,8 @@ class ProviderTelemetry:
             instruments.count(feedback, *self._arms.of(feedback.span_id))
             self._measured()
 
-    def _emit(self, feedback: Feedback, attributes: dict[str, Any]) -> None:
+    def _emit(self, feedback: Feedback) -> None:
+        attributes = forms.event_attributes(feedback, self.config.feedback_as)
         context = _target_context(feedback.trace_id, feedback.span_id)
         self._log(semconv.EVALUATION_EVENT, attributes, context, feedback.time_ns)
         self._count(feedback)
@@ -354,14 +355,14 @@ class Telemetry(ProviderTelemetry):
         except Exception as error:  # noqa: BLE001 - content of any form
             hooks.fault("detecting signals", error)
 
-    def _emit(self, feedback: Feedback, attributes: dict[str, Any]) -> None:
+    def _emit(self, feedback: Feedback) -> None:
         """Past the SDK's logger, where the provider is ours and nobody else listens to it; it is counted later then."""
         events = self.own.events
         if self._loggers() is self.own.logger_provider and (self.reviews or events.are_ours_alone):
-            event = Event(events.made(feedback, attributes), None)
+            event = Event(events.made(feedback, forms.event_attributes(feedback, self.config.feedback_as)), None)
             self.own.intake.put_event(event, 0 if self.own.intake.keeps else size_of(event), is_feedback=True)
         else:
-            super()._emit(feedback, attributes)
+            super()._emit(feedback)
 
     def _measured(self) -> None:
         self.own.measured()

@@ -117,7 +117,9 @@ class _Found:
 
 def _take_ours(found: _Found, span: Any, scope: Any, resource: Mapping[str, Any]) -> None:
     attributes = attributes_of(span.attributes)
-    if codec.has_no_answer(attributes):
+    if semconv.FEEDBACK_ID in attributes and semconv.OPERATION_NAME not in attributes:
+        found.feedback.append(dialects.carried(_span(span, attributes, scope, resource)))
+    elif codec.has_no_answer(attributes):
         found.spans.append(_span(span, attributes, scope, resource))
     else:
         found.interactions.append(_interaction(span, attributes, span.start_time_unix_nano, resource))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -177,6 +178,19 @@ def test_openinference_annotations(links: list[Any]) -> None:
     assert [each.name for each in found.spans] == ["chat m"]
 
 
+def test_openinference_annotations_on_a_trace_or_a_session() -> None:
+    """They count on the newest call of it that had begun by then."""
+    told = {
+        "trace.annotations.0.annotation.name": "solved", "trace.annotations.0.annotation.label": "yes",
+        "session.evaluations.0.evaluation.name": "patience", "session.evaluations.0.evaluation.score": 1,
+        "session.id": "conv",
+    }  # fmt: skip
+    found = span(attributes=told).feedback
+    assert [(f.name, f.trace_id, f.span_id, f.session) for f in found] == [
+        ("solved", TRACE, "", None), ("patience", "", "", "conv"),
+    ]  # fmt: skip
+
+
 def test_annotations_on_a_call_are_about_it() -> None:
     """The call is an interaction all the same."""
     found = span(attributes={"openinference.span.kind": "LLM", "llm.model_name": "m", **ANNOTATIONS})
@@ -228,6 +242,35 @@ def test_foundrys_ratings_have_their_scale() -> None:
     told = {"gen_ai.evaluation.name": "likert", "gen_ai.evaluation.score.value": 4.0, "internal_properties": inner}
     (feedback,) = event("gen_ai.evaluation.result", **told).feedback
     assert (feedback.value, feedback.scale, feedback.score) == (4.0, (1.0, 5.0), 0.75)
+
+
+def test_foundrys_events_as_its_sample_emits_them() -> None:
+    """Numbers as text, who said it and tags in attributes of their own; a yes or no, and a place among five."""
+    scale = {"gen_ai.evaluation.threshold": "3.0", "gen_ai.evaluation.min_value": "1.0",
+             "gen_ai.evaluation.max_value": "5.0", "gen_ai.evaluation.desirable_direction": "increase",
+             "gen_ai.evaluation.type": "ordinal"}  # fmt: skip
+    told = {
+        "microsoft.custom_event.name": "gen_ai.evaluation.result", "gen_ai.evaluation.name": "relevance",
+        "gen_ai.evaluation.score.value": 2.0, "gen_ai.evaluation.score.label": "fail",
+        "microsoft.gen_ai.human_evaluation.source": "end_user", "microsoft.gen_ai.evaluation.actor.type": "human",
+        "internal_properties": json.dumps(scale), "gen_ai.evaluation.explanation": "beside the point",
+        "enduser.id": "oid:1", "microsoft.gen_ai.evaluation.tags.department": "marketing",
+        "microsoft.gen_ai.human_evaluation.id": "e-1",
+    }  # fmt: skip
+    (rated,) = event("gen_ai.evaluation.result", **told).feedback
+    assert (rated.id, rated.kind, rated.value, rated.scale, rated.score, rated.label) == (
+        "e-1", "rating", 2, (1.0, 5.0), 0.25, None,
+    )  # fmt: skip
+    assert (rated.rater, rated.source, rated.comment, rated.metadata) == (
+        "oid:1", "end_user", "beside the point", {"department": "marketing"},
+    )  # fmt: skip
+    inner = {**scale, "gen_ai.evaluation.type": "boolean", "microsoft.human_evaluation.source": "builder",
+             "microsoft.human_evaluation.id": "e-2", "microsoft.human_evaluation.tags.tier": "free"}  # fmt: skip
+    earlier = {"gen_ai.evaluation.score.value": 1.0, "gen_ai.evaluation.score.label": "pass"}
+    (thumb,) = event("gen_ai.evaluation.result", **earlier, internal_properties=json.dumps(inner)).feedback
+    assert (thumb.id, thumb.kind, thumb.value, thumb.scale, thumb.source, thumb.metadata) == (
+        "e-2", "binary", True, None, "builder", {"tier": "free"},
+    )  # fmt: skip
 
 
 def test_feedback_that_comes_twice_is_one() -> None:

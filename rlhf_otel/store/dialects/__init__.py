@@ -10,11 +10,21 @@ from typing import Any
 
 from rlhf_otel import semconv
 from rlhf_otel.store.dialects import genai, langfuse, logfire, openinference, openllmetry
-from rlhf_otel.store.dialects.evaluations import feedback_in, feedback_of, may_carry_feedback
+from rlhf_otel.store.dialects.evaluations import carried, feedback_in, feedback_of, may_carry_feedback
 from rlhf_otel.store.dialects.sound import sound, typed
 from rlhf_otel.store.dialects.speech import Speech
 
-__all__ = ["Speech", "feedback_in", "feedback_of", "keep_rest", "may_carry_feedback", "sound", "translate", "typed"]
+__all__ = [
+    "Speech",
+    "carried",
+    "feedback_in",
+    "feedback_of",
+    "keep_rest",
+    "may_carry_feedback",
+    "sound",
+    "translate",
+    "typed",
+]
 
 # Those whose words are the most telling come first: what one has translated, the next finds in place.
 _TRANSLATORS = (

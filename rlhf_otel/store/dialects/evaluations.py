@@ -8,9 +8,14 @@ from typing import Any
 from rlhf_otel import codec
 from rlhf_otel import semconv as s
 from rlhf_otel.records import Feedback, LogRecord, SpanRecord
+from rlhf_otel.store.dialects import foundry
 from rlhf_otel.store.dialects.speech import Speech, as_json
 
-_LISTS = {"annotations": "annotation", "evaluations": "evaluation"}
+_LISTS = {
+    f"{scope}{plural}": single
+    for scope in ("", "trace.", "session.")
+    for plural, single in (("annotations", "annotation"), ("evaluations", "evaluation"))
+}
 _FIELDS = {
     "name": s.EVALUATION_NAME, "score": s.EVALUATION_SCORE_VALUE, "label": s.EVALUATION_SCORE_LABEL,
     "explanation": s.EVALUATION_EXPLANATION, "annotator_kind": s.FEEDBACK_ANNOTATOR_KIND,
@@ -37,8 +42,8 @@ def feedback_in(span: SpanRecord) -> list[Feedback]:
     """The feedback that comes with `span`: on itself, on what it links to, or on what it is a child of."""
     target = _linked(span) or (span.trace_id, span.span_id)
     found = [
-        _feedback({s.FEEDBACK_ID: f"{span.span_id}:{name}:{n}", **told}, *target, span.end_ns)
-        for n, (name, told) in enumerate(_annotations(span.attributes))
+        _feedback({s.FEEDBACK_ID: f"{span.span_id}:{told[s.EVALUATION_NAME]}:{n}", **told}, *about, span.end_ns)
+        for n, (about, told) in enumerate(_annotations(span.attributes, target))
     ]
     for n, event in enumerate(event for event in span.events if event["name"] == s.EVALUATION_EVENT):
         told = {s.FEEDBACK_ID: f"{span.span_id}:event:{n}", **event["attributes"]}
@@ -46,6 +51,16 @@ def feedback_in(span: SpanRecord) -> list[Feedback]:
     if (said := _logfires(span)) is not None:
         found.append(_feedback(said, span.trace_id, span.parent_span_id or "", span.end_ns))
     return found
+
+
+def carried(span: SpanRecord) -> Feedback:
+    """The feedback that a span of ours was made to carry; it has all that the event has."""
+    attributes = {
+        key: value for key, value in span.attributes.items()
+        if not key.startswith(s.ANNOTATION) and key != s.OPENINFERENCE_KIND
+    }  # fmt: skip
+    trace_id, span_id = _linked(span) or ("", "")
+    return codec.feedback_from_attributes(attributes, trace_id=trace_id, span_id=span_id, time_ns=span.start_ns)
 
 
 def may_carry_feedback(attributes: Mapping[str, Any], events: Any) -> bool:
@@ -60,8 +75,10 @@ def _linked(span: SpanRecord) -> tuple[str, str] | None:
     return span.links[0]["trace_id"], span.links[0]["span_id"]
 
 
-def _annotations(attributes: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and attributes of each annotation, in the words of the conventions."""
+def _annotations(
+    attributes: Mapping[str, Any], target: tuple[str, str]
+) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
+    """Target and attributes of each annotation, in the words of the conventions: on a span, a trace or a session."""
     for plural, single in _LISTS.items():
         speech = Speech({key: value for key, value in attributes.items() if key.startswith(f"{plural}.")})
         for entry in speech.take_numbered(plural):
@@ -70,7 +87,11 @@ def _annotations(attributes: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
                 continue
             given = {_FIELDS[key]: value for key, value in told.items() if key in _FIELDS}
             metadata = as_json(told.get("metadata")) or {}
-            yield told["name"], {**given, **{s.FEEDBACK_METADATA + key: value for key, value in metadata.items()}}
+            given |= {s.FEEDBACK_METADATA + key: value for key, value in metadata.items()}
+            if plural.startswith("session."):
+                yield ("", ""), {s.SESSION_ID: attributes.get(s.SESSION_ID), **given}
+            else:
+                yield (target[0], "" if plural.startswith("trace.") else target[1]), given
 
 
 def _logfires(span: SpanRecord) -> dict[str, Any] | None:
@@ -103,16 +124,5 @@ def _feedback(attributes: dict[str, Any], trace_id: str, span_id: str, time_ns: 
     if label in ("true", "false") and value in (0, 1):  # OpenLIT's yes and no
         del attributes[s.EVALUATION_SCORE_LABEL]
         attributes.setdefault(s.FEEDBACK_KIND, "binary")
-    _scale_of_foundry(attributes)
+    foundry.translate(attributes)
     return codec.feedback_from_attributes(attributes, trace_id=trace_id, span_id=span_id, time_ns=time_ns)
-
-
-def _scale_of_foundry(attributes: dict[str, Any]) -> None:
-    """Microsoft's events have the scale in a JSON text; of a yes or no it says nothing."""
-    told = as_json(attributes.get("internal_properties")) or {}
-    if told.get("gen_ai.evaluation.type") == "boolean":
-        return
-    for name, scale in (("min", s.FEEDBACK_SCORE_MIN), ("max", s.FEEDBACK_SCORE_MAX)):
-        end = told.get(f"gen_ai.evaluation.{name}_value")
-        if isinstance(end, int | float):
-            attributes.setdefault(scale, float(end))
