@@ -7,6 +7,7 @@ that a page of somebody else could make use of. Who names calls by their ids mus
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ def feedback_app(receiver: Receiver, redactor: Redactor | None, *, per_token: in
         per_token: writes a minute with one token; 0 for any number.
         per_address: the same from one address.
     """
+
+    if redactor is not None:
+        with contextlib.suppress(ImportError):  # the redactor searches by it, where it is there, in a tenth of the time
+            import pydantic_core  # noqa: F401
 
     async def take(feedback: Sequence[Feedback]) -> None:
         if redactor is not None:
