@@ -92,6 +92,19 @@ def lag(*, votes: bool) -> tuple[float, float]:
     return lags[len(lags) * 99 // 100], lags[-1]
 
 
+def on_the_loop(times: int = 2000) -> float:
+    """CPU time of the loop's own thread for each `arecord`, in microseconds."""
+
+    async def votes() -> float:
+        await feedback.arecord(CALL, True, rater="u1")
+        began = time.thread_time()
+        for _ in range(times):
+            await feedback.arecord(CALL, True, rater="u1")
+        return (time.thread_time() - began) / times * 1e6
+
+    return asyncio.run(votes())
+
+
 def accepted_forgeries(number: int) -> int:
     """How many of so many forged tokens pass: with bits that were flipped, with parts of others, with chance in it."""
     chance = random.Random(1)
@@ -148,6 +161,8 @@ def main() -> None:
         note = f"worst {worst:.1f} ms; without votes {idle:.2f} ms (p99)"
         variant = f"arecord {CALLS_PER_S:,}/s, {durability}"
         rows.append(Row("event loop late, p99", variant, p99, "ms", target=5, note=note))
+        took = on_the_loop()
+        rows.append(Row("feedback.arecord", f"on the loop's thread, {durability}", took, "us", took / cost))
         rlhf.shutdown(0.1)
     with tempfile.TemporaryFile() as file:
         row("a write of a vote's size", "alone", lambda: os.write(file.fileno(), BODY * 3))

@@ -62,7 +62,7 @@ THIRD_PARTY = {
     1: {"opentelemetry", "wrapt", "pydantic_core"},
     2: {"opentelemetry"},
     3: {"opentelemetry", "wrapt", "google", "grpc"},
-    4: {"opentelemetry", "google", "grpc", "starlette", "uvicorn", "orjson", "zstandard", "jinja2"},
+    4: {"opentelemetry", "google", "grpc", "starlette", "uvicorn", "orjson", "zstandard", "jinja2", "pydantic_core"},
     5: {"click", "rich", "opentelemetry", "packaging", "textual"},
     6: set(),
 }
