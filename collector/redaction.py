@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rlhf_otel.redact import DEFAULT_RULES, Rule
+from rlhf_otel.redact.rule import ALONE
 
 CONFIG = Path(__file__).parents[1] / "collector-config.yaml"
 BEGIN = "      # Made from rlhf_otel/redact/rules by collector/redaction.py: begin"
@@ -72,7 +73,7 @@ def translate(rule: Rule) -> tuple[str, str]:
     Raises:
         ValueError: the pattern has something that RE2 has not, and nobody has said yet how to write it.
     """
-    pattern = rule.pattern.pattern
+    pattern = rule.pattern.pattern.replace(ALONE, "(?<![A-Za-z0-9_])")  # `_before` takes escapes into account
     for python, re2 in _REWRITES:
         pattern = pattern.replace(python, re2)
     pattern = re.sub(r"^\(\?<!\[([^\]]*)\]\)", lambda found: _before(found[1]), pattern)

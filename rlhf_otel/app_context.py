@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
 from rlhf_otel import codec, consents, hooks
+from rlhf_otel.parts import PARTS, Parts, asked_for
 from rlhf_otel.propagation import FIELDS, HEADER, decoded, encoded
 from rlhf_otel.records import Consent
 
@@ -30,6 +31,7 @@ class ApplicationContext:
     variant: str | None = None
     consent: Consent | None = None
     opt_out: str | None = None
+    capture: Parts | None = None
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -45,12 +47,12 @@ _current: ContextVar[ApplicationContext] = ContextVar("rlhf_otel_context", defau
 
 
 def collected() -> ApplicationContext:
-    """What the innermost `context` around this line, and those around it, have set; nothing where the setting
-    `collect_context` is off.
+    """What the innermost `context` around this line, and those around it, have set; where the setting
+    `collect_context` is off, no more than what may be captured.
     """
-    if not _may_collect():
-        return _EMPTY
     held = _current.get()
+    if not _may_collect():
+        return _EMPTY if held.capture is None else ApplicationContext(capture=held.capture)
     consent = consents.process.of(held.session, held.user, held.consent)
     return held if consent == held.consent else dataclasses.replace(held, consent=consent)
 
@@ -78,7 +80,10 @@ def baggage() -> dict[str, str]:
     """
     held = collected()
     fields = {name: getattr(held, name) for name in FIELDS}
-    header = encoded({**fields, "opt_out": "true" if is_out() else None}, held.values)
+    fields["opt_out"] = "true" if is_out() else None
+    if held.capture is not None:
+        fields["capture"] = ",".join(sorted(held.capture)) or "none"
+    header = encoded(fields, held.values)
     return {HEADER: header} if header else {}
 
 
@@ -89,10 +94,21 @@ def _within(
     fields, brought = decoded(header) if header else ({}, {})
     if fields.get("consent") not in consents.CONSENTS:
         fields.pop("consent", None)
+    told: dict[str, Any] = {**fields}
+    if "capture" in fields:
+        told["capture"] = _told_parts(fields["capture"])
     named = {name: value for name, value in given.items() if value is not None}
     plain = {name: codec.plain(value) for name, value in values.items()}
     held = {name: getattr(outer, name) for name in given}
-    return ApplicationContext(**{**held, **fields, **named}, values={**outer.values, **brought, **plain})
+    return ApplicationContext(**{**held, **told, **named}, values={**outer.values, **brought, **plain})
+
+
+def _told_parts(words: str) -> Parts:
+    """What another service lets be captured; nothing where this one does not know what it means."""
+    try:
+        return asked_for(words) or frozenset()
+    except ValueError:
+        return frozenset()
 
 
 @contextlib.contextmanager
@@ -104,6 +120,7 @@ def context(
     variant: str | None = None,
     consent: Consent | None = None,
     opt_out: bool | None = None,
+    capture: bool | str | Iterable[str] | None = None,
     baggage: str | None = None,
     **values: Any,
 ) -> Iterator[ApplicationContext]:
@@ -119,18 +136,20 @@ def context(
         variant: the arm of an A/B test.
         consent: what the answer may be used for: train, eval or none.
         opt_out: True where nothing is to be recorded: neither calls nor feedback.
+        capture: False where nothing that is said here shall be recorded; or the parts that may be, by the names of the
+            setting `capture_parts`, of those that the settings allow.
         baggage: the header of that name of a request from another service of yours, which had it from `rlhf.baggage()`.
             What is given here beside it wins.
         values: anything else, as it is now; written as `rlhf.context.<name>`.
 
     Raises:
-        ValueError: `consent` is not one of the three words.
+        ValueError: `consent` is not one of the three words, or `capture` names something else than parts.
     """
     if consent is not None:
         consents.checked(consent)
     out = None if opt_out is None else str(opt_out).lower()
     given = {"session": session, "user": user, "message": message, "variant": variant, "consent": consent,
-             "opt_out": out}  # fmt: skip
+             "opt_out": out, "capture": PARTS if capture is True else asked_for(capture)}  # fmt: skip
     inner = _within(_current.get(), given, values, baggage)
     token = _current.set(inner)
     try:

@@ -66,6 +66,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("service_name", "OTEL_SERVICE_NAME", None, str, "a name", "The name of the application in every backend."),
     Setting("capture", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY", read.capture,
             "NO_CONTENT, SPAN_ONLY, EVENT_ONLY or SPAN_AND_EVENT", "Where prompts and answers are written."),
+    Setting("capture_parts", "RLHF_OTEL_CAPTURE_PARTS", ("all",), read.parts,
+            "names with commas, all or none; -name for all but it",
+            "Which parts of calls and feedback are recorded: system, input, output, reasoning, tools, tool_calls,"
+            " tool_results, media, error, context, comment, correction, metadata."),
+    Setting("capture_providers", "RLHF_OTEL_CAPTURE_PROVIDERS", ("all",), read.words, "names with commas, or all",
+            "Of which providers prompts and answers are recorded, by `gen_ai.provider.name`; one with a minus before it"
+            " is not."),
     Setting("store", "RLHF_OTEL_STORE", None, str, "a path or :memory:",
             f"The embedded store. Used when set, and at {DEFAULT_STORE} when no endpoint is."),
     Setting("retention_age", "RLHF_OTEL_RETENTION_AGE", None, read.age, "seconds, or 30d, 12h",

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from rlhf_otel.config import Config
     from rlhf_otel.consents import Statement
+    from rlhf_otel.parts import Parts
     from rlhf_otel.records import Feedback, Handle, Interaction
 
 # Without a handler of its own: where the application configures no logging, Python prints our warnings to stderr.
@@ -87,6 +88,9 @@ class Telemetry(Protocol):
 
     def may_record(self) -> bool:
         """Whether calls can be recorded here and now."""
+
+    def limited(self, interaction: Interaction, capture: Parts | None) -> Interaction:
+        """`interaction` with the parts that the settings, and `capture` where it is given, let be recorded."""
 
     def start_span(self, name: str, kind: Any, attributes: Mapping[str, Any], start_ns: int) -> Any:
         """A new OpenTelemetry span beneath the current one, of the provider that holds now."""

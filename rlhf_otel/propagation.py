@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 HEADER = "baggage"
 LONGEST = 8192
 """Bytes of a header; what does not fit is left out, the application's own values first."""
-FIELDS = ("session", "user", "message", "variant", "consent", "opt_out")
+FIELDS = ("session", "user", "message", "variant", "consent", "opt_out", "capture")
 _PREFIX = "rlhf."
 _VALUE = "rlhf.context."
 

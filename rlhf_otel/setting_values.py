@@ -105,6 +105,15 @@ def scores(text: str) -> dict[str, float | None]:
     return {signal: None if score.lower() == "none" else share(score) for signal, score in given.items()}
 
 
+def parts(text: str) -> tuple[str, ...]:
+    """Parts of calls and of feedback, as `rlhf_otel.parts` has them."""
+    from rlhf_otel.parts import chosen
+
+    given = words(text)
+    chosen(given)
+    return given
+
+
 CAPTURE_MODES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
 
 

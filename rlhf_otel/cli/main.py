@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "subject": ("rlhf_otel.cli.subject", "command", "Write everything that is stored on a person into a folder."),
     "review": ("rlhf_otel.cli.review", "command", "Look at what waits, and approve it before it goes anywhere."),
     "spool": ("rlhf_otel.cli.spool", "command", "See, send or print what no backend has taken yet."),
+    "redact": ("rlhf_otel.cli.redact", "command", "See what redaction takes out of a file, and by which rules."),
     "doctor": ("rlhf_otel.cli.doctor", "command", "Find out why something is not recorded or not sent."),
     "config": ("rlhf_otel.cli.config", "command", "Print every setting and where its value comes from."),
 }

@@ -107,7 +107,7 @@ def _sent(config: Any, timeout: float) -> int:
     from rlhf_otel.redact import redactor_for
 
     own = OwnProviders(config)
-    own.redacted = Pipeline(lambda: redactor_for(config)).redacted
+    own.pipeline = Pipeline(lambda: redactor_for(config))
     if own.spool is None:
         raise Problem("there is nowhere to send it: name an endpoint with --endpoint or a store with --store")
     nobodys = {each.found.path for each in seen(own.spool.folder) if not each.is_owned}

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from opentelemetry import _logs, trace
 
-from rlhf_otel import __version__, semconv
-from rlhf_otel.records import Feedback
+from rlhf_otel import __version__, codec, semconv
+from rlhf_otel.records import Feedback, Interaction
 
 MOST_ATTRIBUTES = 128
 """Beyond that the SDK drops some."""
@@ -80,3 +80,14 @@ def target_context(trace_id: int, span_id: int) -> Any:
     """The context of a span that may have ended long ago, in another process."""
     context = trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=trace.TraceFlags(1))
     return trace.set_span_in_context(trace.NonRecordingSpan(context))
+
+
+def details(interaction: Interaction) -> dict[str, Any]:
+    """The attributes of the event that has the content of a call: messages as structures and not as JSON."""
+    content = {
+        semconv.INPUT_MESSAGES: interaction.input,
+        semconv.OUTPUT_MESSAGES: interaction.output,
+        semconv.SYSTEM_INSTRUCTIONS: interaction.system,
+    }
+    kept = {key: list(value) for key, value in content.items() if value}
+    return {**codec.interaction_attributes(interaction), **kept}

@@ -60,12 +60,15 @@ class Record:
     packed: Packed | None = None
 
 
-def remade(span: Any, attributes: Mapping[str, Any], status: Any = None, end_ns: int | None = None) -> Any:
-    """A copy of the SDK span `span` with other attributes, and another status and end where they are given."""
+def remade(
+    span: Any, attributes: Mapping[str, Any], status: Any = None, end_ns: int | None = None, events: Any = None
+) -> Any:
+    """A copy of the SDK span `span` with other attributes, and another status, end and events where they are given."""
     from opentelemetry.sdk.trace import ReadableSpan
 
     return ReadableSpan(
-        span.name, span.get_span_context(), span.parent, span.resource, attributes, span.events, span.links,
+        span.name, span.get_span_context(), span.parent, span.resource, attributes,
+        span.events if events is None else events, span.links,
         kind=span.kind, status=status or span.status, start_time=span.start_time,
         end_time=end_ns or span.end_time, instrumentation_scope=span.instrumentation_scope,
     )  # fmt: skip

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from rlhf_otel import __version__, codec, hooks, semconv
 from rlhf_otel.config import DEFAULT_STORE
-from rlhf_otel.export import otlp
+from rlhf_otel.export import discreet, otlp
+from rlhf_otel.export.capturing import Capturing
 from rlhf_otel.export.forked import threadless
 from rlhf_otel.export.intake import Intake
 from rlhf_otel.export.items import EndedSpan, Event, Record, ended, feedback_of, interaction_of, remade
 from rlhf_otel.export.local import MEMORY, StoreSink, records_of
 from rlhf_otel.export.outbox import Limits
+from rlhf_otel.export.pipeline import Pipeline
 from rlhf_otel.export.worker import Worker
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ class OwnProviders:
 
     def __init__(self, config: Config) -> None:
         self.made_tracer_provider: Any = None
-        self.redacted: Callable[[Interaction], Interaction] = lambda interaction: interaction
+        self.pipeline = Pipeline()
+        self.capturing = Capturing(config)
         self.counted: Callable[[Feedback], None] = lambda feedback: None
         self.is_bypassed = False
         self._renew_lock()
@@ -119,7 +122,7 @@ class OwnProviders:
 
     def _store_at(self, path: str, *, feedback_only: bool = False) -> StoreSink:
         def redacted(interaction: Interaction) -> Interaction:
-            return self.redacted(interaction)
+            return self.pipeline.redacted(self.capturing.of_call(interaction))
 
         most = self.config.queue_size
         return StoreSink(
@@ -201,7 +204,8 @@ class OwnProviders:
             semconv.DEPLOYMENT_ENVIRONMENT: self.config.environment,
         }
         given.update((name, value) for name, value in own.items() if value)
-        return Resource.create(given)
+        made = Resource.create(given)
+        return discreet.resource(made) if self.config.redact else made
 
     def _sampler(self) -> Any:
         """Ours where the setting says something; None lets the SDK read `OTEL_TRACES_SAMPLER`."""
@@ -309,10 +313,19 @@ class OwnProviders:
         interaction = interaction_of(span)
         if interaction is None:
             return EndedSpan(span, None, local_only=local_only)
-        redacted, written = self.redacted(interaction), None
-        if redacted is not interaction and (self.spool is not None or self.config.review_before_submit):
-            written = remade(span, codec.interaction_attributes(redacted))
+        limited, written = self.capturing.of_call(interaction), None
+        redacted = self.pipeline.redacted(limited)
+        if limited is not interaction and not local_only:
+            span = self._remade(span, redacted)  # content that is switched off goes nowhere, whoever wrote it
+        elif redacted is not interaction and (self.spool is not None or self.config.review_before_submit):
+            written = self._remade(span, redacted)
         return EndedSpan(span, redacted, local_only=local_only, written=written)
+
+    def _remade(self, span: Any, interaction: Interaction) -> Any:
+        """`span` as `interaction` tells of it, and with events that tell no more."""
+        kept = [event for event in span.events if not event.name.startswith("gen_ai.")]
+        events = discreet.events(kept, self.pipeline)
+        return remade(span, codec.interaction_attributes(interaction), events=events)
 
 
 def store_path(config: Config) -> str | None:

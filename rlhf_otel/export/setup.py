@@ -49,6 +49,7 @@ def configure(config: Config) -> Telemetry | None:
         return None
     with _lock:
         if _telemetry is None:
+            from rlhf_otel.export.discreet import DiscreetLog
             from rlhf_otel.export.own import OwnProviders
             from rlhf_otel.export.telemetry import Telemetry
 
@@ -58,6 +59,7 @@ def configure(config: Config) -> Telemetry | None:
             own.reconfigure(config)
             _telemetry = Telemetry(config, _pipeline(config), own, _end_before_others)
             hooks.telemetry, hooks.settings = _telemetry, config
+            hooks.logger.filters[:] = [DiscreetLog(_telemetry.pipeline)]
             keys.forget()
             hooks.calls_are_captured = config.capture_interactions
             hooks.provider_names, hooks.inject_usage = config.provider_names or {}, config.inject_usage
@@ -91,6 +93,7 @@ def connect(*, tracer_provider: Any = None, meter_provider: Any = None, logger_p
 
     Content is captured only where OpenTelemetry's own variable asks for it.
     """
+    from rlhf_otel.export.capturing import Capturing
     from rlhf_otel.export.telemetry import ProviderTelemetry
 
     config = settings.load()
@@ -102,6 +105,7 @@ def connect(*, tracer_provider: Any = None, meter_provider: Any = None, logger_p
         logger_provider=logger_provider,
     )
     telemetry.captures_content = config.captures_content and config.is_set("capture")
+    telemetry.capturing = Capturing(config, content=telemetry.captures_content)
     hooks.by_hand = weakref.ref(telemetry)
     hooks.provider_names, hooks.inject_usage = config.provider_names or {}, config.inject_usage
     return telemetry
@@ -160,6 +164,7 @@ def shutdown(timeout: float = 3.0) -> bool:
             return True
         _telemetry.hold.forget()
         delivered = _telemetry.own.intake.close(timeout)
+        hooks.logger.filters.clear()
         _telemetry = hooks.telemetry = hooks.locate = hooks.settings = None
         hooks.provider_names, hooks.inject_usage, hooks.calls_are_captured = {}, False, True
     return delivered

@@ -8,7 +8,7 @@ attribute on the current span, say. From then on the span is as any other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -76,12 +76,17 @@ class CallSpan(Span):
         others = {key: value for key, value in dict(self._attributes or {}).items() if key not in ours}
         return {**others, **self.made_by.sampling}
 
-    def final(self, attributes: dict[str, Any], status: Status | None) -> ReadableSpan:
-        """What is exported: `attributes`, and the events and links that somebody else has put on the span."""
+    @property
+    def noted(self) -> Sequence[Any]:
+        """The events that somebody else has put on the span."""
+        return self._events if self._is_touched else ()
+
+    def final(self, attributes: dict[str, Any], status: Status | None, events: Sequence[Any] = ()) -> ReadableSpan:
+        """What is exported: `attributes` and `events`, and the links that somebody else has put on the span."""
         touched = self._is_touched
         return ReadableSpan(
             self._name, self._context, self._parent, self.made_by.resource, attributes,
-            self._events if touched else (), self._links if touched else (), kind=self._kind,
+            events, self._links if touched else (), kind=self._kind,
             status=status or (self._status if touched else _UNSET), start_time=self._start_time,
             end_time=self._end_time, instrumentation_scope=self.made_by.scope,
         )  # fmt: skip

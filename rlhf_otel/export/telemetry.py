@@ -15,9 +15,10 @@ from opentelemetry import _logs, metrics, trace
 from opentelemetry.context import Context
 
 from rlhf_otel import __version__, app_context, codec, consents, handles, hooks, semconv, totals
-from rlhf_otel.export import forms, limits, whose
+from rlhf_otel.export import discreet, forms, limits, whose
 from rlhf_otel.export.arms import Arms
-from rlhf_otel.export.events import target_context
+from rlhf_otel.export.capturing import Capturing
+from rlhf_otel.export.events import details, target_context
 from rlhf_otel.export.hold import Hold
 from rlhf_otel.export.items import EndedSpan, Event, ended
 from rlhf_otel.export.metrics import Instruments
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rlhf_otel.export.own import OwnProviders
     from rlhf_otel.export.spans import CallSpan
     from rlhf_otel.hooks import SampledOut
+    from rlhf_otel.parts import Parts
     from rlhf_otel.records import Feedback, Handle, Interaction
 
 _SPAN_MODES, _EVENT_MODES = ("SPAN_ONLY", "SPAN_AND_EVENT"), ("EVENT_ONLY", "SPAN_AND_EVENT")
@@ -52,6 +54,7 @@ class ProviderTelemetry:
         self.pipeline = pipeline
         self.captures_content = config.captures_content
         self.reviews = bool(config.review_before_submit)
+        self.capturing = Capturing(config)
         self._tracer_provider = tracer_provider
         self._meter_provider = meter_provider
         self._logger_provider = logger_provider
@@ -98,6 +101,10 @@ class ProviderTelemetry:
 
     def ended(self, handle: Handle, session: str | None, operation: str, *, failed: bool) -> None:
         """Nothing: who sees all calls can count the answers of a session."""
+
+    def limited(self, interaction: Interaction, capture: Parts | None) -> Interaction:
+        """What of a call may be recorded, which is all of it where nobody has said anything else."""
+        return self.capturing.of_call(interaction, capture)
 
     def complete(self, interaction: Interaction) -> Completed:
         """The pipeline, in place: a span that has been started cannot be dropped, only its content can."""
@@ -173,7 +180,7 @@ class ProviderTelemetry:
         if app_context.is_out() or consents.process.are_out(feedback.session, feedback.rater):
             hooks.count("opted_out")
             return ""
-        feedback = self._rated(self.pipeline.feedback(feedback))
+        feedback = self._rated(self.pipeline.feedback(self.capturing.of_feedback(feedback)))
         (self._count if forms.is_carried(feedback, self) else self._emit)(feedback)
         hooks.count("feedback")
         totals.process.feedback(feedback)
@@ -201,20 +208,8 @@ class ProviderTelemetry:
         self._log(semconv.CONSENT_EVENT, codec.statement_attributes(said), Context(), said.time_ns)
 
     def _emit_details(self, interaction: Interaction) -> None:
-        attributes = codec.interaction_attributes(interaction)
-        content = {"input": interaction.input, "output": interaction.output, "system": interaction.system}
-        names = {
-            "input": semconv.INPUT_MESSAGES,
-            "output": semconv.OUTPUT_MESSAGES,
-            "system": semconv.SYSTEM_INSTRUCTIONS,
-        }
-        attributes.update({names[key]: list(value) for key, value in content.items() if value})
-        self._log(
-            semconv.DETAILS_EVENT,
-            attributes,
-            _target_context(interaction.trace_id, interaction.span_id),
-            interaction.end_ns,
-        )
+        target = _target_context(interaction.trace_id, interaction.span_id)
+        self._log(semconv.DETAILS_EVENT, details(interaction), target, interaction.end_ns)
 
     def _status(self, feedback: Feedback) -> str:
         return "sent"
@@ -242,7 +237,7 @@ class Telemetry(ProviderTelemetry):
         """`on_foreign` is called when the application's own provider is met for the first time."""
         super().__init__(config, pipeline)
         self.own = own
-        own.redacted, own.counted = pipeline.redacted, self._count
+        own.pipeline, own.capturing, own.counted = pipeline, self.capturing, self._count
         self._on_foreign = on_foreign
         self.hold = Hold(config.hold_age, config.hold_bytes, config.hold_for, self._bring_back)
         self._counts_answers = config.sample_rate < 1
@@ -288,7 +283,10 @@ class Telemetry(ProviderTelemetry):
 
     def _finish_deferred(self, span: CallSpan, finalize: Callable[..., Completed]) -> EndedSpan | None:
         """On the export thread: what the ended span is exported as; None for what a processor dropped."""
-        return self._exported(finalize(attributes=span.added, resource=span.made_by.resource_attributes), span.final)
+        return self._exported(
+            finalize(attributes=span.added, resource=span.made_by.resource_attributes),
+            lambda attributes, status: span.final(attributes, status, discreet.events(span.noted, self.pipeline)),
+        )
 
     def _exported(self, completed: Completed, final: Callable[[dict[str, Any], Any], Any]) -> EndedSpan | None:
         if completed.dropped:
@@ -296,7 +294,7 @@ class Telemetry(ProviderTelemetry):
         interaction = completed.interaction
         failed = interaction.status == "error"
         status = trace.Status(trace.StatusCode.ERROR, interaction.error_message) if failed else None
-        return ended(final(self.attributes(completed), status), interaction)
+        return ended(discreet.named(final(self.attributes(completed), status), self.pipeline), interaction)
 
     def sampled_out(self, call: SampledOut) -> bool:
         """The same, and keeps the call where the provider is ours."""

@@ -279,6 +279,8 @@ class Call:
             if interaction.status == "error":
                 self.span.set_status(Status(StatusCode.ERROR, interaction.error_message))
         if self._adopted is None:
+            if (name := completed.interaction.name) != self._name():
+                self.span.update_name(name)  # the model had a secret in its name
             self.span.end(self._end_ns)
         else:
             self.telemetry.adopted(self.span, completed, self._end_ns)
@@ -298,7 +300,8 @@ class Call:
             self._body = None
         if attributes:
             self.attributes = {**attributes, **self.attributes}
-        completed = self.telemetry.complete(self.interaction(resource or {}))
+        interaction = self.telemetry.limited(self.interaction(resource or {}), self.context.capture)
+        completed = self.telemetry.complete(interaction)
         self.dropped = completed.dropped
         self.telemetry.measure(completed.interaction, self.stamps.packed())
         return completed

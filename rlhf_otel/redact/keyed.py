@@ -125,7 +125,7 @@ class KeyInText:
 
         def replaced(found: re.Match[str]) -> str:
             groups = found.groupdict()
-            quote = groups["o"] or groups.get("o2") or ('"' if "q" in groups else '\\"')
+            quote = groups["o"] or groups.get("o2") or groups.get("q") or '\\"'
             value = groups["v"] or groups.get("v2") or groups["n"] or ""
             if not _goes(value, self._rule, allowed):
                 return found[0]

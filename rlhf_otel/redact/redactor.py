@@ -14,7 +14,7 @@ from rlhf_otel.redact.gate import Gate
 from rlhf_otel.redact.keyed import DEFAULT_KEYS, KeyInText, KeyRule, Keys
 from rlhf_otel.redact.numbers import is_public_address
 from rlhf_otel.redact.paths import PathRule, masked
-from rlhf_otel.redact.rule import Allowed, Step, TooSlow
+from rlhf_otel.redact.rule import Allowed, Placeholder, Step, TooSlow
 from rlhf_otel.redact.rules import DEFAULT_RULES, SHORTEST
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ class Redactor:
         """
         self.rules = tuple(rules)
         self._keys, self._paths, self._allowed, self._hash_key = Keys(keys), tuple(paths), allowed, hash_key
-        self._placeholder = self._hashed if hash_key is not None else None
+        self._placeholder: Placeholder | None = self._hashed if hash_key is not None else None
         self._shortest = SHORTEST if set(DEFAULT_RULES).issuperset(self.rules) else 0
         self._in_text = tuple(map(KeyInText, keys))
         self._key_gate = Gate(self._in_text)
-        steps: tuple[Step, ...] = (*self._in_text, *self.rules)
-        self._gate, self._gate_of_json = Gate(steps), Gate(steps, in_json=True)
-        self._groups = [_group(steps[at : at + _TOGETHER]) for at in range(0, len(steps), _TOGETHER)]
+        self.steps: tuple[Step, ...] = (*self._in_text, *self.rules)
+        self._gate, self._gate_of_json = Gate(self.steps), Gate(self.steps, in_json=True)
+        self._groups = [_group(self.steps[at : at + _TOGETHER]) for at in range(0, len(self.steps), _TOGETHER)]
 
     def __call__(self, interaction: Interaction, encoded: Mapping[str, str] | None = None) -> Interaction:
         """`interaction` without secrets in its content, error message, context, attributes and names.
@@ -118,7 +118,11 @@ class Redactor:
 
     def mark(self, name: str, value: str) -> str:
         """What stands in the place of `value`, which the rule `name` has found."""
-        return f"[REDACTED:{name}]" if self._hash_key is None else self._hashed(name, value)
+        return f"[REDACTED:{name}]" if self._placeholder is None else self._placeholder(name, value)
+
+    def mark_with(self, placeholder: Placeholder) -> None:
+        """Has `placeholder` say what stands in the place of what is found."""
+        self._placeholder = placeholder
 
     def _looked_through(self, text: str) -> str:
         whole = self._as_json(text)

@@ -129,8 +129,8 @@ def compiled(regex: re.Pattern[str] | str) -> re.Pattern[str]:
     return re.compile(regex)
 
 
-ALONE: Final = r"(?<![A-Za-z0-9_])"
-"""Not within a longer word: "task-based" has no key in it."""
+ALONE: Final = r"(?:(?<![A-Za-z0-9_])|(?<=\\[bfnrt]))"
+"""Not within a longer word, as "task-based" has no key in it; behind a line break as JSON in a text writes it, too."""
 BASE64: Final = "A-Za-z0-9+/"
 URL64: Final = "A-Za-z0-9_-"
 ALNUM: Final = "A-Za-z0-9"

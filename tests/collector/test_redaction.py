@@ -12,11 +12,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from rlhf_otel import codec
-from rlhf_otel.redact import Redactor
+from rlhf_otel.redact import DEFAULT_RULES, Redactor
+from tests.redact.keys import KEYS, NAMED, Maker
 from tests.redact.test_redactor import SECRETS, token
 
 pytestmark = pytest.mark.real_collector
-redactor = Redactor()
+redactor = Redactor(
+    [rule for rule in DEFAULT_RULES if rule.check is None and rule.group in ("secrets", "email")], keys=()
+)
+"""What the collector can do: it computes no check digits, and knows no keys of objects but those of its own list."""
+MADE = [(name, build(Maker(1))) for name, build in KEYS]
+MADE += [(name, around.format(build(Maker(1)))) for name, around, build in NAMED]
 AROUND = [
     "{}", "my key: {}, keep it", "看{}。", "(<{}>)", "line\n{}\nline", '"{}"\\', "C:\\{}", "a\\\\{}", "\t{}\u00a0",
     "É{}", "two {0} {0}", "{0},{0}", "x{}", "x_{}", "task-{}", "{}é", "{}\x00", "\u2028{}",
@@ -53,7 +59,8 @@ def glued(seed: int) -> str:
     return "".join(pick.choices(pieces, k=pick.randint(1, 6)))
 
 
-TEXTS = [around.format(secret) for _, secret in SECRETS for around in AROUND] + CODE
+TEXTS = [around.format(text) for _, text in MADE for around in ("{}", "my key: {}, keep it", "a\\n{}")]
+TEXTS += [around.format(secret) for _, secret in SECRETS for around in AROUND] + CODE
 GLUED = [glued(number) for number in range(1000)]
 
 

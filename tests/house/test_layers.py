@@ -27,6 +27,7 @@ FLOORS = {
             "totals",
             "handles",
             "keys",
+            "parts",
             "steps",
             "token",
             "libraries",

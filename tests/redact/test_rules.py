@@ -11,7 +11,7 @@ import pydantic_core  # noqa: F401 - the faster search is used where it is there
 import pytest
 
 from rlhf_otel.redact import DEFAULT_RULES, Redactor
-from rlhf_otel.redact.rule import PLACEHOLDER
+from rlhf_otel.redact.rule import ALONE, PLACEHOLDER
 from tests.redact.keys import KEYS, NAMED, Maker
 
 redactor = Redactor()
@@ -29,6 +29,14 @@ def test_what_makers_describe_is_found(name, build):
             clean = redactor.text(around.format(key))
             assert f"[REDACTED:{name}]" in clean
             assert key[-len(key) // 2 :] not in clean
+
+
+def test_a_key_behind_an_escaped_line_break_is_found():
+    """JSON that is a text within a text writes a line break with a letter, which is no part of a word."""
+    begun = {rule.name for rule in DEFAULT_RULES if str(rule.regex).startswith(ALONE)}
+    keys = [(name, build(Maker(1))) for name, build in KEYS if name in begun]
+    assert len(keys) > 90
+    assert [name for name, key in keys if f"[REDACTED:{name}]" not in redactor.text(f'{{"a":"line\\n{key}"}}')] == []
 
 
 @pytest.mark.parametrize(("name", "around", "build"), NAMED, ids=[f"{n}-{at}" for at, (n, _, _) in enumerate(NAMED)])
