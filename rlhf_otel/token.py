@@ -33,7 +33,7 @@ _HEAD = struct.Struct(">B4s16s8sQI8s")
 _MAC = 16
 _ANYBODY = bytes(8)
 _SHORTEST, _LONGEST = len(PREFIX) + 87, len(PREFIX) + 4 * (LONGEST_NAMES + 70) // 3
-_TO_STANDARD = bytes.maketrans(b"-_+/", b"+/!!")  # a token with the standard's own two has another spelling: refused
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")  # the standard's own signs would be another spelling: refused
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -189,7 +189,7 @@ def _signature(secret: bytes, body: bytes) -> bytes:
 def _parts(token: str) -> tuple[bytes, bytes]:
     """What was signed, and the signature. One token has one spelling: what decodes alike is not the same."""
     try:
-        if not _SHORTEST <= len(token) <= _LONGEST or not token.startswith(PREFIX):
+        if not (isinstance(token, str) and _SHORTEST <= len(token) <= _LONGEST and token.startswith(PREFIX)):
             raise ValueError
         text = token[len(PREFIX) :].encode("ascii").translate(_TO_STANDARD)
         padded = text + b"=" * (-len(text) % 4)

@@ -21,6 +21,7 @@ from google.protobuf.json_format import MessageToDict
 from rlhf_otel import keys
 from rlhf_otel.records import Handle
 from rlhf_otel.token import InvalidToken, mint, unverified, verify
+from tests.browser.test_hostile import SHAPES, call
 from tests.conformance.messages import logs, metrics, span, traces
 from tests.fuzz.house import OWNER, House
 from tests.fuzz.mutations import TEXTS, WORDS, damaged, strange
@@ -62,8 +63,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     for path in READ:
         reply = made.ask("GET", path, headers={**OWNER, "accept": b"text/html"}, query=b"limit=200" * ("api/i" in path))
         assert reply.status == 200, (path, reply.body)
-    for call in made.store.interactions():
-        assert made.ask("GET", f"/calls/{call.span_id}", headers=OWNER).status in (200, 404)
+    for one in made.store.interactions():
+        assert made.ask("GET", f"/calls/{one.span_id}", headers=OWNER).status in (200, 404)
     made.close()
     keys.forget()
     assert made.faults.said == []
@@ -121,6 +122,15 @@ def test_feedback_of_every_strange_kind_is_answered(house: House, long: bool) ->
         kind = rng.choice((b"application/json", b"text/plain", b"application/json; charset=utf-8", b"text/html"))
         reply = house.ask(method, f"/v1/feedback{path}", body, {"content-type": kind, **who})
         assert reply.status in ANSWERS - {503}, (reply, body)
+
+
+def test_whatever_is_written_has_a_page(house: House) -> None:
+    """And stands in the list, as text of any kind may come from a model."""
+    pairs = [call(number, text) for number, text in enumerate(SHAPES)]
+    house.store.add([one for one, _ in pairs], [given for _, given in pairs])
+    for one, _ in pairs:
+        for path in (f"/calls/{one.span_id}", f"/api/interactions/{one.span_id}"):
+            assert house.ask("GET", path, headers=OWNER).status == 200
 
 
 def requests(rng: random.Random) -> tuple[str, Any]:

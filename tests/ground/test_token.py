@@ -137,7 +137,8 @@ def forged(way: int) -> str:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "rlt_", "rlt_" + "A" * 86, "rlt_" + "A" * 87, "rlt_" + "A" * 9999, MADE + "=", MADE + "A", MADE + "\n",
+    ["", "rlt_", "rlt_" + "A" * 86, "rlt_" + "A" * 87, "rlt_" + "A" * 9999,
+     MADE + "=", MADE + "==", MADE + "===", MADE + "A", MADE + "\n",
      " " + MADE, MADE[:-1], MADE[4:], "RLT_" + MADE[4:], MADE.replace("A", "Ä"), MADE[:40] + "\ud800" + MADE[41:],
      MADE[:40] + "+" + MADE[41:], MADE[:40] + "\0" + MADE[41:], "00f067aa0ba902b7"],
 )  # fmt: skip
@@ -146,7 +147,7 @@ def test_what_is_no_token(text):
     assert refused(text) in ("malformed", "signature")
 
 
-@pytest.mark.parametrize("text", [None, 5, b"rlt_", ["rlt_"]])
+@pytest.mark.parametrize("text", [None, 5, b"rlt_", ["rlt_"], ["rlt_"] * 100])
 def test_what_is_no_text(text):
     """It is malformed as well."""
     assert refused(text) == "malformed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 
@@ -15,7 +16,7 @@ def environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("rlhf_otel.server"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.filters.update(moment=_moment, as_json=_as_json, seconds=_seconds, short=_short, kilo=_kilo)
+    made.filters.update(moment=_moment, as_json=_as_json, seconds=_seconds, short=_short, kilo=_kilo, urlencode=_in_url)
     return made
 
 
@@ -23,6 +24,11 @@ def _short(text: str, most: int = 280) -> str:
     """The start of `text`, on one line."""
     line = " ".join(text[: 4 * most].split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def _in_url(text: str) -> str:
+    """A part of a URL; Jinja's own falls over half a character."""
+    return quote(text.encode("utf-8", "replace"), safe="")
 
 
 def _moment(time_ns: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
