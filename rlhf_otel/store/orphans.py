@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CHUNK = 200
 """So many rows are removed, or stored anew, in one transaction: others may write in between."""
+_AT_ONCE = 500
 MESSAGE, SHAPE, SETTING = range(3)
 _TABLES: Final = ("message", "shape", "setting")
 _REFERRING: Final = ("interaction", "span", "log", "metric_point")
@@ -141,14 +142,25 @@ class _Search:
             if number not in self._left[SETTING]:
                 self._keep(SHAPE, resource)
         for table in _REFERRING:
-            refers = query(f"{table}_refers", "after")
-            for number, shape, setting, content in connection.execute(refers, (self._seen[table],)):
-                self._seen[table] = max(self._seen[table], number)
-                self._see(connection, shape, setting, content)
+            cursor = connection.execute(query(f"{table}_refers", "after"), (self._seen[table],))
+            while rows := cursor.fetchmany(_AT_ONCE):
+                self._seen[table] = max(self._seen[table], *(row[0] for row in rows))
+                if self._may_refer(rows):
+                    for _, shape, setting, content in rows:
+                        self._see(connection, shape, setting, content)
         for number, base in connection.execute(query("message_bases_after"), (self._last_message,)):
             self._last_message = number
             if base in self._left[MESSAGE] or base in self._tainted:
                 self._tainted.add(number)
+
+    def _may_refer(self, rows: list[Any]) -> bool:
+        """Whether any of `rows` may: packed contents one after the other are packed numbers again."""
+        if not self._left[SHAPE].isdisjoint([row[1] for row in rows]):
+            return True
+        if not self._left[SETTING].isdisjoint([row[2] for row in rows]):
+            return True
+        content = b"".join([row[3] for row in rows if row[3] is not None])
+        return not self._numerals.isdisjoint(NUMERAL.findall(content))
 
     def _see(self, connection: sqlite3.Connection, shape: int | None, setting: int | None, content: Any) -> None:
         if setting in self._left[SETTING]:
