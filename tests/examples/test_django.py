@@ -8,7 +8,9 @@ import types
 
 import pytest
 
+import rlhf_otel as rlhf
 from rlhf_otel.store import Store
+from rlhf_otel.token import rater_hash
 from tests.examples.conftest import EXAMPLES
 from tests.web.conftest import serving
 
@@ -38,8 +40,6 @@ def application(provider, monkeypatch, tmp_path):
     from django.conf import settings
     from django.urls import path
 
-    import rlhf_otel as rlhf
-
     monkeypatch.chdir(tmp_path)
     for name, value in {"OPENAI_BASE_URL": f"{provider.url}/v1", "OPENAI_API_KEY": "none"}.items():
         monkeypatch.setenv(name, value)
@@ -63,14 +63,13 @@ def application(provider, monkeypatch, tmp_path):
 
 def test_a_view_with_its_template(application, page, eventually):
     """The thumb below the answer arrives at its call, as that of the person who has asked."""
-    from rlhf_otel.token import rater_hash
-
     with serving(application, "wsgi") as port:
         page.goto(f"http://127.0.0.1:{port}/answer?q=Hi")
         page.get_by_role("button", name="Good").click()
         page.get_by_text("Thank you").wait_for()
 
     def stored():
+        assert rlhf.flush(10)
         with Store.open(".rlhf-otel/store.db", read_only=True) as store:
             calls = list(store.interactions())
             return [(f.value, f.rater) for found in store.feedback_on(calls).values() for f in found]
