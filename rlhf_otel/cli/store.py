@@ -13,7 +13,7 @@ from rlhf_otel.cli.common import examples, json_option, print_json, print_table,
 if TYPE_CHECKING:
     from rlhf_otel.store.ledger import Entry
 
-ACTIONS = ("read", "export", "erase", "login", "token")
+ACTIONS = ("read", "export", "erase", "review", "login", "token")
 LONGEST = 200
 """Characters of what was done in a table; all of it is what `--json` is for."""
 

@@ -118,6 +118,8 @@ class Answer:
         if message["type"] == "http.response.start":
             self.has_begun = True
             headers = list(message.get("headers") or ())
+            if self._path.startswith("/static/"):
+                headers.append((b"cache-control", b"no-cache"))  # kept, and asked for whether it is still the same
             there = {name.lower() for name, _ in headers}
             if _is_under(self._path, FOR_OTHER_SITES):
                 there.add(b"cross-origin-resource-policy")

@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     Attributes:
         time_ns: when.
         who: a person or program by the name under which it came, such as `cli:ada` or the name of a token.
-        action: read, export, erase, login or token.
+        action: read, export, erase, review, login or token.
         what: ids, counts and names; never content.
     """
 
@@ -64,7 +64,7 @@ class Ledger(Doors):
         """Notes that somebody did something; on the disk when it returns.
 
         Args:
-            action: read, export, erase, login or token.
+            action: read, export, erase, review, login or token.
             what: ids, counts and names; never content.
             who: under which name they came; `cli:` and the system's name for a user of the commands.
 

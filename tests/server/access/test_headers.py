@@ -8,8 +8,9 @@ from rlhf_otel.server.pages import PAGES
 from tests.server.access.conftest import Place
 from tests.server.access.visiting import CALL, ask, bearer, logged_in
 
-BESIDE = ("/healthz", "/static/base.css", "/static/icon.svg", "/static/nothing.css", "/nothing", "/v1/feedback",
-          "/v1/feedback/openapi.json", "/v1/traces", "/v1/logs", "/v1/metrics")  # fmt: skip
+BESIDE = ("/healthz", "/static/base.css", "/static/icon.svg", "/static/nothing.css", "/nothing", "/review",
+          "/feedback.js", "/v1/feedback", "/v1/feedback/openapi.json", "/v1/traces", "/v1/logs",
+          "/v1/metrics")  # fmt: skip
 ROUTES = sorted({page.path.replace("{span_id}", CALL.span_id) for page in PAGES} | set(BESIDE))
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE")
 
@@ -32,8 +33,15 @@ def test_every_answer_forbids_what_nobody_needs(place: Place, path: str) -> None
             }  # fmt: skip
             assert told["referrer-policy"] == "same-origin"
             assert told["x-frame-options"] == "DENY"
-            assert told["cache-control"] == "no-store"
+            assert told["cache-control"] == kept(path, method)
             assert "server" not in told
+
+
+def kept(path: str, method: str) -> str:
+    """How long a browser may keep an answer: nothing that anybody wrote, at all."""
+    if path.startswith("/static/"):
+        return "no-cache"
+    return "public, max-age=3600" if path == "/feedback.js" and method in ("GET", "HEAD") else "no-store"
 
 
 @pytest.mark.parametrize("path", ["/", f"/calls/{CALL.span_id}", "/login"])
