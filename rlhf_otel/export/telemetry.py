@@ -19,7 +19,7 @@ from rlhf_otel.export import discreet, forms, limits, whose
 from rlhf_otel.export.arms import Arms
 from rlhf_otel.export.capturing import Capturing
 from rlhf_otel.export.events import details, target_context
-from rlhf_otel.export.hold import Hold
+from rlhf_otel.export.hold import hold_of, samples
 from rlhf_otel.export.items import EndedSpan, Event, ended
 from rlhf_otel.export.metrics import Instruments
 from rlhf_otel.export.own import is_stand_in
@@ -239,8 +239,8 @@ class Telemetry(ProviderTelemetry):
         self.own = own
         own.pipeline, own.capturing, own.counted = pipeline, self.capturing, self._count
         self._on_foreign = on_foreign
-        self.hold = Hold(config.hold_age, config.hold_bytes, config.hold_for, self._bring_back)
-        self._counts_answers = config.sample_rate < 1
+        self._counts_answers = samples(config)
+        self.hold = hold_of(config, self._bring_back)
         self._detects = config.signals and config.detect_signals
         self._finish = self._finish_deferred  # bound once: one for each call in the queue adds up
 

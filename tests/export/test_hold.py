@@ -6,6 +6,7 @@ import dataclasses
 import io
 import os
 import time
+from pathlib import Path
 
 import pytest
 from opentelemetry import trace
@@ -25,6 +26,20 @@ from rlhf_otel.web import FeedbackWSGI
 def stored():
     """What is in the store, by the application's own id of the answer."""
     return {interaction.message_id: interaction for interaction, _ in rlhf.interactions()}
+
+
+def voted():
+    """What is in the store, with what was said of it."""
+    return [(interaction.message_id, votes) for interaction, votes in rlhf.interactions()]
+
+
+VOTE = """
+import rlhf_otel as rlhf
+
+rlhf.instrument(sample_rate=0.0)
+for one in {ids}:
+    assert rlhf.feedback.record(value=True, **one).status == "pending"
+"""
 
 
 def counted(*names):
@@ -252,6 +267,17 @@ def test_metrics_have_every_call_once(collector, ask):
     (duration,) = [metric for metric in collector.metrics if metric.name == "gen_ai.client.operation.duration"]
     assert [point.count for point in duration.points] == [2]
     assert rlhf.stats()["feedback_rate"] == 0.5
+
+
+def test_a_vote_that_reaches_another_process(answers, script):
+    """It is told of by a file, and the process that has the call brings it back; by span or by the application's id."""
+    ids = {"span_id": rlhf.handle(answers["m0"]).span_id}, {"message": "m2"}
+    script(VOTE.format(ids=ids)).check_returncode()
+    until = time.monotonic() + 20
+    while counted("promoted") != (2,) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert {message: [vote.value for vote in votes] for message, votes in voted()} == {"m0": [True], "m2": [True]}
+    assert [oct(file.stat().st_mode)[-3:] for file in Path(".rlhf-otel/rated").iterdir()] == ["600", "600"]
 
 
 def test_weights(answers, ask):
