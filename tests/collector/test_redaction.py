@@ -59,7 +59,7 @@ def glued(seed: int) -> str:
     return "".join(pick.choices(pieces, k=pick.randint(1, 6)))
 
 
-TEXTS = [around.format(text) for _, text in MADE for around in ("{}", "my key: {}, keep it", "a\\n{}")]
+TEXTS = [around.format(text) for _, text in MADE for around in ("{}", "my key: {}, keep it")]
 TEXTS += [around.format(secret) for _, secret in SECRETS for around in AROUND] + CODE
 GLUED = [glued(number) for number in range(1000)]
 
