@@ -12,6 +12,10 @@ class StoreError(Exception):
     """The store cannot do what was asked. The message names the file and the remedy."""
 
 
+class OutdatedError(StoreError):
+    """An older version wrote it, and nobody has brought it up to date."""
+
+
 class DamagedError(ValueError):
     """Something that was stored cannot be made sense of any more."""
 

@@ -19,7 +19,7 @@ from rlhf_otel.store.connection import (
     look,
 )
 from rlhf_otel.store.encoding import column_id, column_text, text_hash
-from rlhf_otel.store.errors import StoreError, explain
+from rlhf_otel.store.errors import OutdatedError, StoreError, explain
 from rlhf_otel.store.files import existing_file, prepare_file
 from rlhf_otel.store.joins import Joiner
 from rlhf_otel.store.ledger import Ledger
@@ -68,6 +68,8 @@ class Store(Opinions, Ledger):
     def open(cls, path: str | Path, *, read_only: bool = False) -> Store:
         """Opens the store at `path`, which is made where it is missing, unless `read_only`.
 
+        What an older version wrote is brought up to date, also to be read.
+
         Raises:
             StoreError: it cannot be opened, is no store of ours or was written by a newer version.
         """
@@ -78,7 +80,11 @@ class Store(Opinions, Ledger):
             store = cls._for_reading(existing_file(path))
         else:
             store = cls._for_writing(prepare_file(path))
-        store._try_out()
+        try:
+            store._try_out()
+        except OutdatedError:
+            cls.open(path).close()
+            return cls.open(path, read_only=read_only)
         return store
 
     @classmethod
@@ -346,7 +352,7 @@ def _migrated(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:
 def _checked(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:
     with _closed_on_error(connection, path):
         if missing(connection, path):
-            raise StoreError(f"{path}: written by an older version; open it for writing once to bring it up to date")
+            raise OutdatedError(f"{path}: written by an older version")
     return connection
 
 
