@@ -332,7 +332,7 @@ def test_config_lists_every_setting_with_its_source(run, monkeypatch, tmp_path):
     lines = run("config").stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(rows)
     assert "0.5" in lines[list(rows).index("sample_rate")]
-    assert [line.rindex(row["source"]) for line, row in zip(lines, rows.values(), strict=True)] == [52] * len(rows)
+    assert len({line.rindex(row["source"]) for line, row in zip(lines, rows.values(), strict=True)}) == 1
     table = run("config", "--verbose").stdout
     assert all(setting.env in table and setting.doc in table for setting in SETTINGS)
 
