@@ -9,6 +9,7 @@ import stat
 import time
 from pathlib import Path
 
+import openai
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -20,7 +21,7 @@ from rlhf_otel import config, feedback, hooks
 from rlhf_otel.export import setup
 from rlhf_otel.export.review.desk import Desk, ReviewError
 from rlhf_otel.store import Store
-from rlhf_otel.testing import FakeCollector
+from rlhf_otel.testing import FakeCollector, FakeLLM
 
 CANARY, MAIL = "a canary called Tweety", "jane.doe@example.com"
 QUEUE = ".rlhf-otel/review.db"
@@ -124,6 +125,35 @@ def test_discarded_calls_leave_nothing(reviewing, say, review, written):
     assert written(CANARY) == []
     assert review("approve", "--all").exit_code == 0
     assert stored() == [("another", [])]
+
+
+def test_what_only_looks_like_a_name_of_ours_is_a_text(reviewing, review, written):
+    """What a model gives a tool, who speaks, where a picture is and metadata are shown and redacted, by any key."""
+    reviewing()
+    given = {"name": "Anna 1", "id": "Anna 2", "type": "Anna 3", "who": [{"kind": "Anna 4", "name": "Anna 5"}]}
+    call = {"type": "tool_call", "id": "c1", "name": "send_mail", "arguments": given}
+    picture = {"type": "uri", "modality": "image", "uri": "https://example.com/Anna 6.png"}
+    answered = {"type": "tool_call_response", "id": "c1", "response": {"name": "Anna 7"}}
+    prompt = [{"role": "user", "parts": [picture]}, {"role": "assistant", "parts": [call]},
+              {"role": "tool", "parts": [answered]}]  # fmt: skip
+    made = rlhf.capture(prompt=prompt, response="Yes.", model="gpt-5")
+    feedback.record(made, True, metadata={"who": {"name": "Anna 8"}})
+    shown = review("show", "--all").stdout
+    assert [n for n in range(1, 9) if f"Anna {n}" not in shown] == []
+    assert review("redact", "--all", "Anna").exit_code == 0
+    assert written("Anna") == []
+    assert written("send_mail") == [QUEUE]
+
+
+def test_who_speaks_is_a_text(reviewing, review, written):
+    """The name of a participant is that of a person."""
+    with FakeLLM() as server:
+        reviewing()
+        client = openai.OpenAI(base_url=server.openai_url, api_key="-")
+        client.chat.completions.create(model="gpt-5", messages=[{"role": "user", "name": "Anna", "content": "Hi"}])
+    assert "Anna" in review("show", "--all").stdout
+    assert review("redact", "--all", "Anna").exit_code == 0
+    assert written("Anna") == []
 
 
 def test_edited_and_redacted_calls(reviewing, say, review, written):

@@ -24,8 +24,10 @@ _NAMES = {
 """What attributes with words are called here; those behind a prefix keep the name that the application gave."""
 _PREFIXES = {semconv.CONTEXT: "context.", semconv.FEEDBACK_METADATA: "metadata."}
 _ERROR = "error"
-_NO_WORDS = frozenset({"type", "role", "id", "name", "finish_reason", "modality", "mime_type", "media_type", "uri",
-                       "file_id", "kind"})  # fmt: skip
+_NO_WORDS = frozenset({"type", "role", "id", "name", "finish_reason", "modality", "mime_type", "media_type", "file_id",
+                       "kind"})  # fmt: skip
+_THEIRS = frozenset({"arguments", "response", "result"})
+"""Beneath these the keys are those of an application: what it calls a name may be that of a person."""
 Change = Callable[[str, str], str]
 """Takes the name of a text and the text, and gives what it is to say."""
 
@@ -85,22 +87,29 @@ def _changed(name: str, text: str, change: Change, redacted: Callable[[Any], Any
         held = json.loads(text) if text[:1] in "[{" else text
     except (ValueError, RecursionError):
         held = text
-    made = _walked(name, held, change)
+    made = _walked(name, held, change, has_our_keys=not name.startswith(tuple(_PREFIXES.values())))
     if made == held:
         return text
     made = redacted(made) if redacted is not None else made
     return made if isinstance(made, str) else codec.dumps(made)
 
 
-def _walked(name: str, value: Any, change: Change) -> Any:
+def _walked(name: str, value: Any, change: Change, *, has_our_keys: bool) -> Any:
     if isinstance(value, str):
         return change(name, value)
     if isinstance(value, list):
-        return [_walked(f"{name}.{place}", each, change) for place, each in enumerate(value)]
+        return [_walked(f"{name}.{place}", each, change, has_our_keys=has_our_keys) for place, each in enumerate(value)]
     if isinstance(value, dict):
-        return {key: each if key in _NO_WORDS and isinstance(each, str) else _walked(f"{name}.{key}", each, change)
+        skipped = _skipped(value) if has_our_keys else ()
+        return {key: each if key in skipped and isinstance(each, str)
+                else _walked(f"{name}.{key}", each, change, has_our_keys=has_our_keys and key not in _THEIRS)
                 for key, each in value.items()}  # fmt: skip
     return value
+
+
+def _skipped(value: dict[str, Any]) -> frozenset[str]:
+    """The keys whose values are no words. The name of a tool is none; that of somebody who speaks is."""
+    return _NO_WORDS - {"name"} if "role" in value else _NO_WORDS
 
 
 def _mark(item: Any, key: str) -> None:
