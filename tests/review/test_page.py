@@ -36,6 +36,11 @@ def posted(place, **fields):
     return ask(place[0], "/review", "POST", urlencode(fields).encode(), place[1])
 
 
+def seen(place, query=""):
+    """What a page that is shown now lets its buttons approve."""
+    return re.search(r'name="seen" value="([^"]*)"', ask(place[0], f"/review{query}", headers=place[1]).text)[1]
+
+
 def waiting(path):
     """The prompts that still wait."""
     desk = Desk(config.load({"store": str(path)}))
@@ -54,7 +59,8 @@ def test_seen_changed_approved_and_discarded(place):
     assert one.text.count(html.escape(NASTY)) == 1
     saved = posted(place, id=ids[0], action="save", **{names[0]: "changed\r\nby hand", names[1]: NASTY, names[2]: ""})
     assert (saved.status, saved.headers["location"]) == (303, f"/review?id={ids[0]}")
-    assert posted(place, id=ids[0], action="approve").headers["location"] == "/review?said=Approved+2."
+    first = seen(place, f"?id={ids[0]}")
+    assert posted(place, id=ids[0], seen=first, action="approve").headers["location"] == "/review?said=Approved+2."
     assert posted(place, id=ids[1], action="discard").headers["location"] == "/review?said=Discarded+1."
     assert waiting(path) == ["question 2"]
     with Store.open(path, read_only=True) as store:
@@ -66,8 +72,25 @@ def test_seen_changed_approved_and_discarded(place):
         ("the admin", "review", {"action": action, "calls": [span]})
         for action, span in (("discard", ids[1]), ("approve", ids[0]), ("save", ids[0]))
     ]
-    assert posted(place, action="approve").status == 303
+    assert posted(place, seen=seen(place), action="approve").status == 303
     assert "Nothing waits." in ask(url, "/review", headers=browser).text
+
+
+def test_only_what_was_seen_is_approved(place, reviewing, say):
+    """What has come, was said or was changed since the page was shown waits on, and that is told."""
+    _, _, _, ids, path = place
+    shown = seen(place)
+    one = seen(place, f"?id={ids[1]}")
+    reviewing(store=str(path))
+    say("question 3")
+    rlhf.feedback.record(span_id=ids[1], value=False, comment="unseen")
+    assert rlhf.shutdown(5)
+    posted(place, id=ids[2], action="save", **{"text.input.0.parts.0.content": "changed"})
+    told = "1+came+or+changed+meanwhile%2C+and+wait."
+    assert posted(place, id=ids[1], seen=one, action="approve").headers["location"].endswith(f"Approved+0.+{told}")
+    assert posted(place, action="approve").headers["location"].endswith(f"Approved+0.+{told.replace('1', '4')}")
+    assert posted(place, seen=shown, action="approve").headers["location"].endswith(f"2.+{told.replace('1', '3')}")
+    assert waiting(path) == ["question 1", "changed", "question 3"]
 
 
 def test_who_may_not(place):

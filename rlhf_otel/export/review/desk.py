@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -46,6 +47,15 @@ class Waiting:
     def id(self) -> str:
         """By which it is named: the call's span id, or the feedback's id."""
         return self.rows[0].id
+
+    @property
+    def stamp(self) -> str:
+        """Of all that it says now: what somebody has seen is what they approve."""
+        told = hashlib.sha256()
+        for row in self.rows:
+            told.update(f"{row.id!r} {len(row.payload)} ".encode())
+            told.update(row.payload)
+        return told.hexdigest()[:32]
 
     @property
     def is_edited(self) -> bool:

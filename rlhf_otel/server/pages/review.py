@@ -36,12 +36,14 @@ def decide(site: Site, request: Request) -> Response:
     given = _fields(request)
     action, name = given.get("action", ""), given.get("id", "")
     desk = site.review
-    chosen = desk.waiting() if name == "" and action in ("approve", "discard") else [_named(desk.waiting(), name)]
+    waiting = desk.waiting()
+    named = waiting if name == "" and action in ("approve", "discard") else [_named(waiting, name)]
+    seen = given.get("seen", "").split()
+    chosen = [each for each in named if action != "approve" or each.stamp in seen]
     site.noted(request, "review", {"action": action, "calls": [each.id for each in chosen]})
     try:
         if action == "approve":
-            sent = desk.approve(chosen)
-            return _back(f"Approved {sent.sent + sent.kept}." + (" They wait in the spool." if sent.kept else ""))
+            return _back(_told(desk.approve(chosen), len(named) - len(chosen)))
         if action == "discard":
             return _back(f"Discarded {desk.discard(chosen)}.")
         if action != "save":
@@ -50,6 +52,14 @@ def decide(site: Site, request: Request) -> Response:
     except desk.Error as error:
         return site.page(request, "refusal.html", 409, title="That was not done", said=str(error))
     return RedirectResponse(f"/review?{urlencode({'id': name})}", 303)
+
+
+def _told(sent: Any, left: int) -> str:
+    """What came, or was changed, while somebody looked has not been seen by them, and waits on."""
+    said = [f"Approved {sent.sent + sent.kept}."]
+    said += ["They wait in the spool."] if sent.kept else []
+    said += [f"{left} came or changed meanwhile, and wait."] if left else []
+    return " ".join(said)
 
 
 def _one(site: Site, request: Request, each: Any) -> Response:
