@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rlhf_otel.feedback import build
 from rlhf_otel.feedback.checks import FeedbackError, new_id
 from rlhf_otel.records import Feedback, Handle
-from rlhf_otel.token import Claims
+from rlhf_otel.token import Claims, rater_hash
 
 MOST_COMMENT_BYTES = 4096
 MOST_NAME = 500
@@ -141,14 +141,18 @@ def _retraction(own: str, rater: str | None, claims: tuple[Claims, ...], now: in
 
 
 def _own_id(given: Any, proof: Proof) -> str:
-    """The id of a feedback: behind what the tokens prove, so that nobody writes over the feedback of others.
+    """The id of a feedback: behind what is proved, so that nobody writes over or takes back the feedback of others.
 
     Of several calls that are compared it is the first by its id that counts: their order may change.
     """
     if given is not None and not (isinstance(given, str) and 0 < len(given) <= 200):
         raise FeedbackError("an id is text of 1 to 200 characters")
-    if not proof.claims:
+    if not proof.claims and proof.rater is None:
         return given or new_id()
-    rater = next((one.rater for one in proof.claims if one.rater), "any")
-    space = f"{min(one.span_id for one in proof.claims)}:{rater}:"
+    space = f"{_space_of(proof.claims)}:" if proof.claims else f"{rater_hash(proof.rater or '')}:"
     return given if given and given.startswith(space) else space + (given or new_id())
+
+
+def _space_of(claims: tuple[Claims, ...]) -> str:
+    rater = next((one.rater for one in claims if one.rater), "any")
+    return f"{min(one.span_id for one in claims)}:{rater}"

@@ -141,6 +141,19 @@ def test_nobody_touches_the_feedback_of_others(server, client, call, given):
     assert [f.value for f in given(call) if f.rater == rater_hash("u1")] == [True]
 
 
+def test_who_is_known_touches_nothing_of_others(server, client, call, given):
+    """Who the application says is one person changes and takes back what they said themselves, by either id of it."""
+    ben, own = {"Authorization": "Bearer ben's key"}, f"{rater_hash('ben')}:x"
+    rlhf.feedback.record(call, True, rater="eve", id="x")
+    client(server, "DELETE", "/v1/feedback/x", **ben)
+    client(server, "PUT", "/v1/feedback/x", {"span_id": call.span_id, "value": 0.5}, **ben)
+    assert [(f.rater, f.value) for f in given(call)] == [("eve", True), ("ben", 0.5)]
+    assert client(server, "DELETE", f"/v1/feedback/{own}", **ben)[2]["id"] == own
+    assert [(f.rater, f.value) for f in given(call)] == [("eve", True)]
+    client(server, "DELETE", "/v1/feedback/x", Authorization="Bearer the key")
+    assert given(call) == []
+
+
 def test_several_at_once(post, call, given):
     """Each for itself: what is wrong with one does not keep out the others."""
     token = call.token()
@@ -168,7 +181,8 @@ def test_those_who_need_no_token(post, call, given):
         "rater": "eve",
         "id": "x",
     }
-    assert post(body, Authorization="Bearer ben's key")[2] == {"id": "x", "status": "accepted"}
+    expected = f"{rater_hash('ben')}:x"
+    assert post(body, Authorization="Bearer ben's key")[2] == {"id": expected, "status": "accepted"}
     assert [(f.rater, f.source, f.annotator_kind) for f in given(call)] == [
         (None, "end_user", "HUMAN"), ("ben", "agent", "LLM"),
     ]  # fmt: skip
