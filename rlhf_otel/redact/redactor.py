@@ -25,6 +25,8 @@ _MAX_DEPTH: Final = 200
 TOO_DEEP: Final = "[REDACTED:nested-too-deeply]"
 TOO_SLOW: Final = "[REDACTED:too-slow]"
 """Stands for a text of which nobody could tell in time whether a pattern of the user's matches."""
+_REMEMBERED, _LONGEST_KNOWN = 5000, 64
+"""How many names of keys are known to have no secret in them, and how long they may be for that."""
 _TOGETHER: Final = 16
 """Rules that share one look: few enough that most looks find nothing, and enough that they pay."""
 
@@ -61,6 +63,7 @@ class Redactor:
         self._in_text = tuple(map(KeyInText, keys))
         self._key_gate = Gate(self._in_text)
         self.steps: tuple[Step, ...] = (*self._in_text, *self.rules)
+        self._clean_keys: set[Any] = set()
         self._gate, self._gate_of_json = Gate(self.steps), Gate(self.steps, in_json=True)
         self._groups = [_group(self.steps[at : at + _TOGETHER]) for at in range(0, len(self.steps), _TOGETHER)]
 
@@ -176,7 +179,7 @@ class Redactor:
         return {name: clean for name, value, clean in cleaned if clean is not value}
 
     def _clean(self, value: Any, depth: int, *, by_key: bool = True) -> Any:
-        """`value` without secrets in any text of it; the same object where there are none. Keys of mappings stay.
+        """`value` without secrets in any text of it, names of keys too; the same object where there are none.
 
         What is nested deeper than anything real is dropped: nobody has looked into it.
         """
@@ -203,7 +206,23 @@ class Redactor:
                 clean = self._clean(item, depth + 1, by_key=by_key)
             if clean is not item:
                 changes[key] = clean
-        return {**value, **changes} if changes else value
+        return self._clean_names({**value, **changes} if changes else value)
+
+    def _clean_names(self, value: Mapping[Any, Any]) -> Mapping[Any, Any]:
+        """`value` under names without secrets: an address book may have its addresses there. None is lost for it."""
+        if self._clean_keys.issuperset(value):
+            return value  # nearly always: this is asked of every part of a message
+        names = [self.text(key) if isinstance(key, str) else key for key in value]
+        if names == list(value):
+            if len(self._clean_keys) + len(names) > _REMEMBERED:
+                self._clean_keys = set()
+            self._clean_keys.update(key for key in names if not isinstance(key, str) or len(key) < _LONGEST_KNOWN)
+            return value
+        made: dict[Any, Any] = {}
+        for name, item in zip(names, value.values(), strict=True):
+            free = (f"{name}:{number}" for number in range(2, len(names) + 2))
+            made[name if name not in made else next(each for each in free if each not in made)] = item
+        return made
 
     def _masked(self, value: Any, rule: KeyRule) -> Any:
         return self._keys.masked(value, rule, self.mark, self._allowed)

@@ -75,6 +75,7 @@ def _in_value(value: Any) -> Iterator[tuple[Any, str]]:
             yield from _in_value(item)
     elif kind == "kvlist_value":
         for pair in value.kvlist_value.values:
+            yield pair, "key"
             yield from _in_value(pair.value)
 
 

@@ -30,8 +30,8 @@ def text_in(request) -> str:
 
 
 def test_every_text_of_a_span_is_looked_at() -> None:
-    """Attributes however nested, the status, events and links."""
-    inner = KeyValueList(values=[KeyValue(key="k", value=AnyValue(string_value=ADDRESS))])
+    """Attributes however nested, names within them, the status, events and links."""
+    inner = KeyValueList(values=[KeyValue(key=ADDRESS, value=AnyValue(string_value=ADDRESS))])
     nested = AnyValue(array_value=ArrayValue(values=[AnyValue(kvlist_value=inner)]))
     sent = span(text=ADDRESS, nested=nested)
     sent.status.message = f"no account for {ADDRESS}"
@@ -40,7 +40,7 @@ def test_every_text_of_a_span_is_looked_at() -> None:
     request = traces(sent)
     assert cleaned("traces", request)
     assert ADDRESS not in text_in(request)
-    assert text_in(request).count(CLEAN) == 5
+    assert text_in(request).count(CLEAN) == 6
 
 
 def test_every_text_of_a_log_record_is_looked_at() -> None:
