@@ -129,5 +129,6 @@ def _bearer(authorization: str) -> str:
 
 def _without_port(host: str) -> str:
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        address, _, port = host[1:].partition("]")
+        return address if port[:1] in ("", ":") else host
     return host.partition(":")[0]
