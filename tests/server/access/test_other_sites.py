@@ -46,7 +46,8 @@ def test_our_own_pages_may(place: Place, told: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "", "0x7f.1",
-                                  "127.0.0.1@evil.example", "evil.example:4318", "localhost,evil.example", "[::1].evil.example"])  # fmt: skip
+                                  "127.0.0.1@evil.example", "evil.example:4318", "localhost,evil.example",
+                                  "[::1].evil.example"])  # fmt: skip
 def test_a_name_that_leads_here_is_not_ours(place: Place, host: str) -> None:
     """DNS rebinding: neither pages nor JSON nor the form are answered by it, with a session or without."""
     session = logged_in(place.url, place.tokens["admin"])
