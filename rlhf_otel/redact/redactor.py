@@ -101,6 +101,10 @@ class Redactor:
         """The value of an attribute without secrets, of which also its name may say that it is one."""
         if key.startswith(_OF_EXCEPTIONS) and isinstance(value, str):
             value = places.hidden(value, self.mark)
+        return self.under(key, value)
+
+    def under(self, key: str, value: Any) -> Any:
+        """`value` without secrets, which is one itself where what it stands under says so."""
         rule = self._keys.rule_of(key)
         return self._clean(value, 0) if rule is None else self._masked(value, rule)
 

@@ -7,8 +7,8 @@ application set there. Other emitters have none.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from rlhf_otel import codec, semconv
 from rlhf_otel.redact import Redactor
@@ -28,7 +28,7 @@ def cleaner(redactor: Redactor) -> Clean:
     """What cleans requests by the rules of `redactor`."""
 
     def clean(signal: SignalName, request: Any) -> bool:
-        changed = [_clean_text(holder, field, redactor) for holder, field in _texts(_foreign(signal, request))]
+        changed = [_clean_text(text, redactor) for text in _texts(signal, request)]
         return any(changed)
 
     return clean
@@ -39,58 +39,74 @@ def nothing_to_clean(_signal: SignalName, _request: Any) -> bool:
     return False
 
 
-def _foreign(signal: SignalName, request: Any) -> Iterator[Any]:
-    """The spans and log records of other emitters. Metrics have no content in them."""
+class _Text(NamedTuple):
+    """A text, as the message that holds it and the name of its field there, and what it stands under, if anything."""
+
+    holder: Any
+    field: str
+    key: str = ""
+
+
+def _texts(signal: SignalName, request: Any) -> Iterator[_Text]:
+    """Every text of other emitters: of spans and log records, and of what they come from. Metrics have no content."""
     resources, scopes, items = _STOREYS[signal]
-    for resource in getattr(request, resources) if items else ():
-        for scope in getattr(resource, scopes):
-            if scope.scope.name != semconv.SCOPE:
-                yield from getattr(scope, items)
+    for resource in getattr(request, resources):
+        foreign = [scope for scope in getattr(resource, scopes) if scope.scope.name != semconv.SCOPE]
+        if foreign:  # a detector may have put the command line there, and a key in that
+            yield from _in_attributes(resource.resource)
+        for scope in foreign:
+            yield from _in_attributes(scope.scope)
+            for item in getattr(scope, items) if items else ():
+                yield from _in_item(item)
 
 
-def _texts(items: Iterable[Any]) -> Iterator[tuple[Any, str]]:
-    """Every text of the items, as the message that holds it and the name of its field there."""
-    for item in items:
-        yield from _in_attributes(item)
-        fields = item.DESCRIPTOR.fields_by_name
-        if "body" in fields:
-            yield from _in_value(item.body)
-        else:
-            yield item.status, "message"
-            for inner in (*item.events, *item.links):
-                yield from _in_attributes(inner)
+def _in_item(item: Any) -> Iterator[_Text]:
+    yield from _in_attributes(item)
+    if "body" in item.DESCRIPTOR.fields_by_name:
+        yield from _in_value(item.body)
+        return
+    yield _Text(item, "name")
+    yield _Text(item.status, "message")
+    for event in item.events:
+        yield _Text(event, "name")
+    for inner in (*item.events, *item.links):
+        yield from _in_attributes(inner)
 
 
-def _in_attributes(holder: Any) -> Iterator[tuple[Any, str]]:
+def _in_attributes(holder: Any) -> Iterator[_Text]:
     for pair in holder.attributes:
-        yield from _in_value(pair.value)
+        yield from _in_value(pair.value, pair.key)
 
 
-def _in_value(value: Any) -> Iterator[tuple[Any, str]]:
+def _in_value(value: Any, key: str = "") -> Iterator[_Text]:
     kind = value.WhichOneof("value")
-    if kind == "string_value":
-        yield value, kind
+    if kind in ("string_value", "bytes_value"):
+        yield _Text(value, kind, key)
     elif kind == "array_value":
         for item in value.array_value.values:
-            yield from _in_value(item)
+            yield from _in_value(item, key)
     elif kind == "kvlist_value":
         for pair in value.kvlist_value.values:
-            yield pair, "key"
-            yield from _in_value(pair.value)
+            yield from _in_value(pair.value, pair.key)
+            yield _Text(pair, "key")
 
 
-def _clean_text(holder: Any, field: str, redactor: Redactor) -> bool:
-    text = getattr(holder, field)
-    clean = _cleaned(text, redactor)
-    if clean == text:
+def _clean_text(text: _Text, redactor: Redactor) -> bool:
+    before = getattr(text.holder, text.field)
+    if isinstance(before, bytes):
+        said = before.decode("utf-8", "surrogateescape")
+        clean: str | bytes = _cleaned(said, text.key, redactor).encode("utf-8", "surrogateescape")
+    else:
+        clean = _cleaned(before, text.key, redactor)
+    if clean == before:
         return False
-    setattr(holder, field, clean)
+    setattr(text.holder, text.field, clean)
     return True
 
 
-def _cleaned(text: str, redactor: Redactor) -> str:
+def _cleaned(text: str, key: str, redactor: Redactor) -> str:
     """`text` without secrets. In JSON each text is looked at by itself: a placeholder must not break an escape."""
-    clean = redactor.text(text)
+    clean: str = redactor.under(key, text)
     if clean == text or text[:1] not in ("[", "{"):
         return clean
     try:

@@ -43,6 +43,31 @@ def test_every_text_of_a_span_is_looked_at() -> None:
     assert text_in(request).count(CLEAN) == 6
 
 
+def test_what_a_span_comes_from_and_is_called_is_looked_at() -> None:
+    """The resource with the command line in it, the scope, names, and bytes that are text."""
+    sent = span()
+    sent.name = f"GET /users/{ADDRESS}"
+    sent.events.add(name=ADDRESS)
+    sent.attributes.add(key="raw").value.bytes_value = b"\xff " + ADDRESS.encode()
+    request = traces(sent)
+    resource = request.resource_spans[0].resource.attributes.add(key="process.command_args")
+    resource.value.array_value.values.add().string_value = f"--user={ADDRESS}"
+    request.resource_spans[0].scope_spans[0].scope.attributes.add(key="a").value.string_value = ADDRESS
+    assert cleaned("traces", request)
+    kept = request.resource_spans[0].scope_spans[0].spans[0]
+    assert (kept.name, kept.attributes[-1].value.bytes_value) == (f"GET /users/{CLEAN}", b"\xff " + CLEAN.encode())
+    assert (ADDRESS in repr(request), repr(request).count(CLEAN)) == (False, 5)
+
+
+def test_what_is_called_a_secret_is_one() -> None:
+    """By the key of an attribute, or of a value within one."""
+    request = traces(span(db__password="open sesame"))
+    values = request.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="tool").value.kvlist_value.values
+    values.add(key="api_key").value.string_value = "open sesame"
+    assert cleaned("traces", request)
+    assert "open sesame" not in text_in(request)
+
+
 def test_every_text_of_a_log_record_is_looked_at() -> None:
     """Attributes and the body."""
     request = logs()
