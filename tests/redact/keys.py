@@ -117,6 +117,8 @@ KEYS: list[tuple[str, Build]] = [
     ("helicone-key", lambda m: "sk-helicone-" + "-".join(m.of(LOWER + DIGITS, 7) for _ in range(4))),
     ("logfire-token", lambda m: "pylf_v1_us_" + m.word(43)),
     ("posthog-key", lambda m: "phx_" + m.word(43)),
+    ("rlhf-otel-token", lambda m: "rls_" + m.url64(43)),
+    ("rlhf-otel-token", lambda m: "rlt_AQ" + m.url64(85)),
     ("aws-key", lambda m: "AKIA" + m.of(UPPER + "234567", 16)),
     ("aws-key", lambda m: "ASIA" + m.of(UPPER + "234567", 16)),
     ("aws-bedrock-key", lambda m: "ABSK" + base64.b64encode(f"BedrockAPIKey-{m.word(60)}".encode()).decode()),

@@ -43,4 +43,6 @@ MODEL_RULES: Final[tuple[Rule, ...]] = (
     prefixed("langsmith-key", "lsv2_pt_ lsv2_sk_ ls__", f"[{HEX}]{{32}}(?:_[{HEX}]{{10}})?(?![{ALNUM}])"),
     rule("logfire-token", ALONE + rf"pylf_v\d+_[a-z]{{2,8}}_[{ALNUM}]{{40,}}", "pylf_v"),
     prefixed("posthog-key", "phx_", f"[{ALNUM}]{{40,}}"),
+    # Our own: what lets in to a server, and what lets a visitor rate one answer.
+    prefixed("rlhf-otel-token", "rls_ rlt_", f"[{URL64}]{{43,}}"),
 )  # fmt: skip
