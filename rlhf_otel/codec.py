@@ -123,7 +123,7 @@ def interaction_attributes(interaction: Interaction, encoded: Mapping[str, str] 
         encoded: the JSON of its content by field, where that has been made before.
     """
     i = interaction
-    attributes: Attributes = {s.OPERATION_NAME: i.operation, s.PROVIDER_NAME: i.provider}
+    attributes: Attributes = {s.OPERATION_NAME: whole(i.operation), s.PROVIDER_NAME: whole(i.provider)}
     for key, value in zip(_PLAIN_KEYS, _plain_values(i), strict=True):
         if value is not None:
             attributes[key] = whole(value) if isinstance(value, str) and not value.isascii() else value
@@ -140,12 +140,12 @@ def interaction_attributes(interaction: Interaction, encoded: Mapping[str, str] 
     if i.variant is not None:
         attributes[s.VARIANT] = attributes[s.FEATURE_FLAG_VARIANT] = whole(i.variant)
     for key, value in i.context.items():
-        attributes[s.CONTEXT + key] = flat(value)
+        attributes[s.CONTEXT + whole(key)] = flat(value)
     for name, key in _CONTENT_FIELDS.items():
         if value := getattr(i, name):
             attributes[key] = encoded[name] if encoded is not None else dumps(value)
     for key, value in i.attributes.items():
-        attributes[key] = value if type(value) is str and value.isascii() else flat(value)
+        attributes[whole(key)] = value if type(value) is str and value.isascii() else flat(value)
     return attributes
 
 
@@ -232,7 +232,7 @@ def feedback_attributes(feedback: Feedback) -> Attributes:
     if f.target_start_ns:
         attributes[s.FEEDBACK_TARGET_START] = f.target_start_ns
     for key, value in f.metadata.items():
-        attributes[s.FEEDBACK_METADATA + key] = flat(value)
+        attributes[s.FEEDBACK_METADATA + whole(key)] = flat(value)
     return attributes
 
 

@@ -147,7 +147,8 @@ class Call:
         self._body = arguments
 
     def _name(self) -> str:
-        return f"{self.endpoint.operation} {self.request_model}" if self.request_model else self.endpoint.operation
+        operation, model = self.endpoint.operation, self.request_model
+        return codec.whole(f"{operation} {model}") if model else operation
 
     def _first_attributes(self) -> dict[str, Any]:
         """What a sampler may decide by."""
@@ -333,7 +334,7 @@ class Call:
             reasoning_tokens=_count(self.reasoning_tokens),
             finish_reasons=(*map(str, self.finish_reasons),), retries=self.retries,
             status="error" if error_message is not None else "unset",
-            error_type=error_type, error_message=error_message,
+            error_type=error_type, error_message=error_message and codec.whole(error_message),
             input=self.input if content else None, system=self.system if content else None,
             output=self.output if content else None, tools=(self.tools or None) if content else None,
             session=c.session, user=c.user, anonymous_user=None if c.user else app_context.anonymous(),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from opentelemetry import _logs, trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
@@ -78,6 +79,18 @@ def test_error_texts_are_redacted(theirs, ask, llm):
     check_final(span)
     assert not span.status.is_ok
     assert "Incorrect API key" in span.status.description
+
+
+def test_half_a_character_costs_nobody_their_spans(theirs):
+    """OTLP has no form for it, and an exporter loses all spans of a batch in which one has it in its name or status."""
+    trace.set_tracer_provider(theirs)
+    rlhf.instrument()
+    rlhf.capture(prompt="q", error="no \ud83d", model="m\ud800", provider="p\udfff", attributes={"k\ud800": "v\ud800"})
+    (span,) = theirs.exporter.get_finished_spans()
+    (encoded,) = encode_spans([span]).resource_spans[0].scope_spans[0].spans
+    assert (encoded.name, encoded.status.message) == ("chat m\ufffd", "no \ufffd")
+    told = {each.key: each.value.string_value for each in encoded.attributes}
+    assert told.items() >= {"k\ufffd": "v\ufffd", "gen_ai.provider.name": "p\ufffd"}.items()
 
 
 def test_a_provider_set_between_two_calls_gets_the_second(theirs, ask):
