@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 
+import rlhf_otel as rlhf
 from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.store import Store
 from tests.browser.sessions import logged_in
@@ -84,14 +86,32 @@ def call(number: int, text: str) -> tuple[Interaction, Feedback]:
     return one, given
 
 
+def waiting(store: Path) -> None:
+    """Has a call wait for approval for every shape, as much feedback on no call, and a last call that has them all."""
+    rlhf.instrument(store=str(store), review_before_submit=True, redact=False)
+    for text in SHAPES:
+        rlhf.capture(prompt=text, response=text, model=text, provider=text, attributes={text: text})
+        rlhf.feedback.record(span_id=f"{len(text):016x}", value=text, kind="custom", name=text, comment=text)
+    messages = [{"role": text, "parts": [{"type": text, "content": text, text: text}]} for text in SHAPES]
+    with rlhf.context(**{f"x{text}": text for text in SHAPES}):
+        last = rlhf.capture(prompt=messages, response=SHAPES[0], model="all", error=SHAPES[0], steps=SHAPES)
+    assert last is not None
+    for text in SHAPES:
+        given = {"comment": text, "label": text, "rater": text, "quote": text, "metadata": {text: text}}
+        rlhf.feedback.record(last, text, kind="custom", name=text, **given)
+        rlhf.feedback.correct(last, f"{text}.", rater=text)
+    assert rlhf.shutdown(20)
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """A server whose store has one such call for every shape."""
+    """A server whose store has one such call for every shape, beside a queue for review with as many."""
     path = tmp_path_factory.mktemp("hostile") / "store.db"
     pairs = [call(number, text) for number, text in enumerate(SHAPES)]
     superseded = [replace(given, id=f"{given.id}#", time_ns=given.time_ns - 1) for _, given in pairs]
     with Store.open(path) as store:
         store.add([one for one, _ in pairs], [*(given for _, given in pairs), *superseded])
+    waiting(path)
     with Serve(path) as running:
         yield running
 
@@ -113,6 +133,13 @@ def visitor(page: Page, browser: Browser, hostile: Serve) -> Iterator[tuple[Page
 def is_canary(url: str) -> bool:
     """Whether a page was made to ask for what only hostile text names."""
     return urlsplit(url).path.startswith("/canary-7141")
+
+
+MADE = """() => ['script', 'style', 'iframe', 'object', 'embed', 'base', 'img', 'svg', 'video', 'audio', 'link', 'meta']
+    .map(name => document.getElementsByTagName(name).length)"""
+"""How many elements a page has of those that load or run something."""
+PLAIN = [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 3]
+"""So many on a page that is as we wrote it."""
 
 
 def poked(page: Page) -> None:
@@ -148,12 +175,36 @@ def test_every_call_is_text(visitor: tuple[Page, list[str]], hostile: Serve, par
         page.goto(f"{hostile.url}/calls/{number + 1:016x}")
         poked(page)
         assert happened == [], text
-        counts = page.evaluate("""() => ['script', 'style', 'iframe', 'object', 'embed', 'base', 'img', 'svg', 'video',
-            'audio', 'link', 'meta'].map(name => document.getElementsByTagName(name).length)""")
-        assert counts == [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 3], text
+        assert page.evaluate(MADE) == PLAIN, text
         shown = page.locator(".message.answer .text").first.evaluate("each => each.textContent")
         assert shown == as_read(text)
         assert page.locator(".opinion .text").first.evaluate("each => each.textContent") == as_read(text)
+
+
+def test_what_waits_for_approval_is_text(visitor: tuple[Page, list[str]], hostile: Serve) -> None:
+    """In the list, on a page with every shape in fields to be changed, in their names and in feedback, and in URLs."""
+    page, happened = visitor
+    page.goto(f"{hostile.url}/review")
+    poked(page)
+    assert happened == []
+    assert page.locator("a.call").count() == 2 * len(SHAPES) + 1
+    assert page.evaluate(MADE) == PLAIN
+    singles = page.locator("a.call").evaluate_all("all => all.map(each => each.href)")[::19]
+    page.locator("a.call", has_text="chat all").click()
+    poked(page)
+    fields = page.locator("textarea").evaluate_all("all => all.map(each => each.value)")
+    assert {as_read(text) for text in SHAPES} <= set(fields)
+    assert page.locator(".opinion").count() == 2 * len(SHAPES)
+    page.get_by_role("button", name="Save changes").click()
+    assert page.locator("textarea").evaluate_all("all => all.map(each => each.value)") == fields
+    asked = [quote(text.encode("utf-8", "replace")) for text in SHAPES[::15]]
+    told = [f"{hostile.url}/review?{key}={word}" for word in asked for key in ("said", "id")]
+    for address in (page.url, *singles, *told):
+        page.goto(address)
+        poked(page)
+        assert page.locator("h1").count() == 1
+        assert page.evaluate(MADE) == PLAIN
+    assert happened == []
 
 
 def as_read(text: str) -> str:

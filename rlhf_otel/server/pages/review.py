@@ -75,10 +75,20 @@ def _named(waiting: list[Any], name: str) -> Any:
 
 
 def _changed(each: Any, given: dict[str, str]) -> dict[str, str]:
-    """The texts that somebody has changed: a browser sends all, with line breaks of its own."""
-    texts = {name.removeprefix(_TEXT): text for name, text in given.items() if name.startswith(_TEXT)}
-    said: dict[str, str] = each.texts
-    return {name: _lines(text) for name, text in texts.items() if _lines(said.get(name, "")) != _lines(text)}
+    """The texts that somebody has changed: a browser sends all, with line breaks of its own.
+
+    They come by their numbers: a name may have in it what no form can send back as it was.
+    """
+    said, changes = list(each.texts.items()), {}
+    for field, text in given.items():
+        if field.startswith(_TEXT):
+            try:
+                name, before = said[int(field.removeprefix(_TEXT))]
+            except (ValueError, IndexError):
+                raise Refusal(BAD_DATA, "there is no such text") from None
+            if _lines(before) != _lines(text):
+                changes[name] = _lines(text)
+    return changes
 
 
 def _lines(text: str) -> str:
