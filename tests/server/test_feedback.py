@@ -93,9 +93,10 @@ def test_changed_taken_back_and_several(open_server: Serve, path: Path) -> None:
 
 
 def test_secrets_are_taken_out(open_server: Serve, path: Path) -> None:
-    """What a person has pasted into a comment is not written."""
-    send(open_server, {"token": token(), "value": False, "comment": f"my key sk-ant-{'a1b2' * 8} fails"})
-    assert [f.comment for f in kept(path)] == ["my key [REDACTED:anthropic-key] fails"]
+    """What a person has pasted into a comment is not written, not even the very token by which they may write it."""
+    said = f"my key sk-ant-{'a1b2' * 8} fails at {token()}"
+    assert send(open_server, {"token": token(), "value": False, "comment": said})[0] == 202
+    assert [f.comment for f in kept(path)] == ["my key [REDACTED:anthropic-key] fails at [REDACTED:rlhf-otel-token]"]
 
 
 def test_by_an_id_only_who_may(open_server: Serve) -> None:
