@@ -84,9 +84,12 @@ class Inbox:
             StoreError: the step has changed nothing; the message says why and what helps.
         """
         while (row := self._oldest()) is not None:
+            refused_before = self._refused()
             try:
                 yield from self._add(decoded_bytes(row["signal"], row["body"]))
                 self._finish(query("inbox_remove"), row["seq"])
+                if self._refused() > refused_before:
+                    self._empty_log()
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not stand in the way of all that came later
@@ -94,6 +97,24 @@ class Inbox:
                 _log.warning("%d bytes of %s could not be read in (%s); they are kept in the store",
                              len(row["body"]), row["signal"], type(error).__name__)  # fmt: skip
             yield len(row["body"])
+
+    def _refused(self) -> int:
+        """How often something has come back that was erased for good."""
+        with self._store._reading() as connection:
+            (count,) = connection.execute(query("tombstone_refused")).fetchone()
+            return int(count)
+
+    def _empty_log(self) -> None:
+        """What was refused has lain here as it came, and its bytes are still in the log; nobody is waited for."""
+        if self._store._writer is None:
+            return
+        with self._store._writer.alone() as connection:
+            (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+            connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {patience}")
 
     def _oldest(self) -> Any:
         with self._store._reading() as connection:
