@@ -87,7 +87,7 @@ def test_only_what_was_seen_is_approved(place, reviewing, say):
     say("question 3")
     rlhf.feedback.record(span_id=ids[1], value=False, comment="unseen")
     assert rlhf.shutdown(5)
-    posted(place, id=ids[2], action="save", **{"text.input.0.parts.0.content": "changed"})
+    posted(place, id=ids[2], action="save", **{"text.0": "changed"})
     told = "1+came+or+changed+meanwhile%2C+and+wait."
     assert posted(place, id=ids[1], seen=one, action="approve").headers["location"].endswith(f"Approved+0.+{told}")
     assert posted(place, action="approve").headers["location"].endswith(f"Approved+0.+{told.replace('1', '4')}")
