@@ -67,6 +67,16 @@ def settings(config: Config) -> Iterator[Finding]:
             yield Finding("setting", "ok", f"{setting.name} = {value} (from {config.values[setting.name].source})")
 
 
+def redaction(config: Config) -> Iterator[Finding]:
+    """Names in `redact_rules` that no rule has: what they were meant to take out stays in."""
+    from rlhf_otel.redact.configured import NAMES, unknown_rules
+
+    for name in unknown_rules(config) if config.redact else ():
+        said = f"redact_rules names {name!r}, which is no rule and no group{near(name, sorted(NAMES))}"
+        yield Finding("redaction", "warn", said, "`rlhf-otel redact --list` shows all; put it right in "
+                      + config.values["redact_rules"].source)  # fmt: skip
+
+
 def variables(_config: Config) -> Iterator[Finding]:
     """Variables that look like ours and mean nothing."""
     known = [setting.env for setting in SETTINGS]
@@ -226,7 +236,7 @@ def spool(config: Config) -> Iterator[Finding]:
         yield Finding("spool", "ok", f"{owned} items of running processes wait there")
     if left:
         helps = "`rlhf-otel spool replay` sends them; so does their application when it runs again"
-        yield Finding("spool", "warn", f"{left} items wait there that processes have left which are gone", helps)
+        yield Finding("spool", "warn", f"{left} items wait there, left by processes that have ended", helps)
 
 
 def endpoint(config: Config) -> Iterator[Finding]:
@@ -284,6 +294,7 @@ def _address(signal: str, config: Config) -> tuple[str | None, str]:
 CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     recording,
     settings,
+    redaction,
     variables,
     client_libraries,
     other_instrumentations,

@@ -39,9 +39,14 @@ def redactor_for(config: Config, *, always: bool = False) -> Redactor | None:
     user = _of_user(config.redact_file)
     for fault in user.faults:
         hooks.say(f"redact file {fault}", "%s; redacting without it, by the built-in rules and the rest", fault)
-    for name in sorted({word.removeprefix("-") for word in config.redact_rules} - NAMES):
+    for name in unknown_rules(config):
         hooks.say(f"redact rules {name}", "redact_rules names %r; `rlhf-otel redact --list` shows what there is", name)
     return configured(config.redact_rules, user, _hash_key(config) if config.redact_hash else None)
+
+
+def unknown_rules(config: Config) -> list[str]:
+    """What the setting `redact_rules` names, and no built-in rule or group is called."""
+    return sorted({word.removeprefix("-") for word in config.redact_rules} - NAMES)
 
 
 def _of_user(path: str | None) -> UserRules:

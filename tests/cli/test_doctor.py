@@ -179,6 +179,15 @@ def test_a_bad_setting_does_not_stop_the_other_checks(run, monkeypatch, tmp_path
         assert part in result.stdout, part
 
 
+def test_a_rule_of_redaction_that_there_is_not_is_pointed_out(run, monkeypatch):
+    """A slip in the name of a rule leaves secrets in: it is a warning, and names the right one."""
+    monkeypatch.setenv("RLHF_OTEL_REDACT_RULES", "secrts,email")
+    said = " ".join(run("doctor").stdout.split())
+    assert "redact_rules names 'secrts', which is no rule and no group; did you mean secrets?" in said
+    assert "`rlhf-otel redact --list` shows all; put it right in RLHF_OTEL_REDACT_RULES" in said
+    assert "'email', which" not in said
+
+
 def test_a_variable_that_means_nothing_is_pointed_out(run, monkeypatch):
     """A slip in the name of a variable of ours is a warning that names the right one."""
     monkeypatch.setenv("RLHF_OTEL_SAMPEL_RATE", "0.1")
