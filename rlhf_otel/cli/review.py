@@ -142,7 +142,7 @@ def approve(ids: Sequence[str], everything: bool, store: str | None, **options: 
     if options["as_json"]:
         print_json({"sent": sent.sent, "kept": sent.kept})
     else:
-        _say(_told(sent))
+        _say(_told(desk.counted(chosen), sent))
 
 
 @command.command("discard", epilog=examples("rlhf-otel review discard 00f067aa", "rlhf-otel review discard --all"))
@@ -153,11 +153,12 @@ def approve(ids: Sequence[str], everything: bool, store: str | None, **options: 
 def discard(ids: Sequence[str], everything: bool, as_json: bool, store: str | None) -> None:
     """Throw calls away, with their feedback. Nothing of them is left."""
     with _desk(store) as desk:
-        count = desk.discard(_chosen(desk, ids, everything))
+        chosen = _chosen(desk, ids, everything)
+        count = desk.discard(chosen)
     if as_json:
         print_json({"discarded": count})
     else:
-        _say(f"Discarded {count}.")
+        _say(f"Discarded {desk.counted(chosen)}.")
 
 
 @command.command("walk", epilog=examples("rlhf-otel review"))
@@ -180,9 +181,10 @@ def _decided(desk: Desk, each: Waiting) -> bool:
         _print(each)
         said = click.prompt(_ASK, default="s", show_default=False, err=True).strip().lower()[:1]
         if said == "a":
-            _say(_told(desk.approve([each])))
+            _say(_told(desk.counted([each]), desk.approve([each])))
         elif said == "d":
-            _say(f"Discarded {desk.discard([each])}.")
+            desk.discard([each])
+            _say(f"Discarded {desk.counted([each])}.")
         elif said == "e":
             _in_editor(desk, each)
         elif said == "r":
@@ -279,10 +281,10 @@ def _print(each: Waiting) -> None:
         out.print(Text(f"  feedback {printable(one.name)}: {printable(str(one.value))}"), soft_wrap=True)
 
 
-def _told(sent: Sent) -> str:
+def _told(counted: str, sent: Sent) -> str:
     if sent.kept:
-        return f"Approved {sent.kept}; they wait in the spool for their destination: `rlhf-otel spool replay`."
-    return f"Approved and sent {sent.sent}."
+        return f"Approved {counted}; they wait in the spool for their destination: `rlhf-otel spool replay`."
+    return f"Approved and sent {counted}."
 
 
 _say: Callable[[str], None] = lambda text: click.echo(text, err=True)  # noqa: E731 - stdout is data

@@ -62,8 +62,14 @@ def test_seen_changed_approved_and_discarded(place):
     saved = posted(place, id=ids[0], action="save", **{names[0]: "changed\r\nby hand", names[1]: NASTY, names[2]: ""})
     assert (saved.status, saved.headers["location"]) == (303, f"/review?id={ids[0]}")
     first = seen(place, f"?id={ids[0]}")
-    assert posted(place, id=ids[0], seen=first, action="approve").headers["location"] == "/review?said=Approved+2."
-    assert posted(place, id=ids[1], action="discard").headers["location"] == "/review?said=Discarded+1."
+    assert (
+        posted(place, id=ids[0], seen=first, action="approve").headers["location"]
+        == "/review?said=Approved+1+call+and+1+feedback."
+    )
+    assert (
+        posted(place, id=ids[1], action="discard").headers["location"]
+        == "/review?said=Discarded+1+call+and+0+feedback."
+    )
     assert waiting(path) == ["question 2"]
     with Store.open(path, read_only=True) as store:
         call = store.interaction(ids[0])
@@ -89,9 +95,13 @@ def test_only_what_was_seen_is_approved(place, reviewing, say):
     assert rlhf.shutdown(5)
     posted(place, id=ids[2], action="save", **{"text.0": "changed"})
     told = "1+came+or+changed+meanwhile%2C+and+wait."
-    assert posted(place, id=ids[1], seen=one, action="approve").headers["location"].endswith(f"Approved+0.+{told}")
-    assert posted(place, action="approve").headers["location"].endswith(f"Approved+0.+{told.replace('1', '4')}")
-    assert posted(place, seen=shown, action="approve").headers["location"].endswith(f"2.+{told.replace('1', '3')}")
+    assert (
+        posted(place, id=ids[1], seen=one, action="approve").headers["location"].endswith(f"Approved+nothing.+{told}")
+    )
+    assert posted(place, action="approve").headers["location"].endswith(f"Approved+nothing.+{told.replace('1', '4')}")
+    assert (
+        posted(place, seen=shown, action="approve").headers["location"].endswith(f"feedback.+{told.replace('1', '3')}")
+    )
     assert waiting(path) == ["question 1", "changed", "question 3"]
 
 

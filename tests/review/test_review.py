@@ -121,7 +121,7 @@ def test_discarded_calls_leave_nothing(reviewing, say, review, written):
     reviewing()
     call = say(CANARY, comment=CANARY)
     say("another")
-    assert review("discard", call.span_id[:6]).stderr == "Discarded 2.\n"
+    assert review("discard", call.span_id[:6]).stderr == "Discarded 1 call and 1 feedback.\n"
     assert written(CANARY) == []
     assert review("approve", "--all").exit_code == 0
     assert stored() == [("another", [])]

@@ -146,6 +146,12 @@ class Desk:
         """Has every text say `new` where it says `old`."""
         return self.change(waiting, lambda _, text: text.replace(old, new))
 
+    @staticmethod
+    def counted(waiting: Sequence[Waiting]) -> str:
+        """How many calls and how many feedback it is, in words."""
+        calls, feedback = sum(each.call is not None for each in waiting), sum(len(each.feedback) for each in waiting)
+        return f"{calls} call{'' if calls == 1 else 's'} and {feedback} feedback" if waiting else "nothing"
+
     def discard(self, waiting: Sequence[Waiting]) -> int:
         """Throws away, every byte; how many calls and feedback it were."""
         return self.queue.remove([row.id for each in waiting for row in each.rows])

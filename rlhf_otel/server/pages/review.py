@@ -43,9 +43,10 @@ def decide(site: Site, request: Request) -> Response:
     site.noted(request, "review", {"action": action, "calls": [each.id for each in chosen]})
     try:
         if action == "approve":
-            return _back(_told(desk.approve(chosen), len(named) - len(chosen)))
+            return _back(_told(desk.counted(chosen), desk.approve(chosen), len(named) - len(chosen)))
         if action == "discard":
-            return _back(f"Discarded {desk.discard(chosen)}.")
+            desk.discard(chosen)
+            return _back(f"Discarded {desk.counted(chosen)}.")
         if action != "save":
             raise Refusal(BAD_DATA, "there are save, approve and discard")
         desk.set(chosen[0], _changed(chosen[0], given))
@@ -54,9 +55,9 @@ def decide(site: Site, request: Request) -> Response:
     return RedirectResponse(f"/review?{urlencode({'id': name})}", 303)
 
 
-def _told(sent: Any, left: int) -> str:
+def _told(counted: str, sent: Any, left: int) -> str:
     """What came, or was changed, while somebody looked has not been seen by them, and waits on."""
-    said = [f"Approved {sent.sent + sent.kept}."]
+    said = [f"Approved {counted}."]
     said += ["They wait in the spool."] if sent.kept else []
     said += [f"{left} came or changed meanwhile, and wait."] if left else []
     return " ".join(said)
