@@ -92,7 +92,9 @@ def announcement(environ: Mapping[str, str], command: Sequence[str] = ()) -> str
         return "not recording: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS is *"
     fault = _endpoint_fault(environ)
     place = f"{destination(config, environ)}{f' ({fault})' if fault else ''}"
-    if not config.captures_content:
+    if config.review_before_submit:
+        place += ", where nothing goes before somebody approves it: `rlhf-otel review`"
+    if not config.captures_content or "none" in config.capture_parts:
         return f"recording LLM calls without their content {place}"
     return f"recording LLM calls with their content {place} (turn content off: --no-content)"
 

@@ -182,6 +182,11 @@ def test_underscored_options_are_refused():
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t/v1"}, "to http://t/v1"),
         ({"OTEL_TRACES_EXPORTER": "console"}, "to the exporter 'console'"),
         ({"TRACELOOP_TRACE_CONTENT": "false"}, "without their content"),
+        ({"RLHF_OTEL_CAPTURE_PARTS": "none"}, "without their content"),
+        (
+            {"RLHF_OTEL_REVIEW_BEFORE_SUBMIT": "1"},
+            "store.db, where nothing goes before somebody approves it: `rlhf-otel",
+        ),
         ({"OTEL_SDK_DISABLED": "True"}, "not recording: OTEL_SDK_DISABLED"),
         ({"RLHF_OTEL_ENABLED": "0"}, "not recording: enabled is false"),
         ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "a, *"}, "not recording: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"),
