@@ -185,6 +185,11 @@ _listeners: dict[str, list[Listener]] = {}
 EVENTS = ("interaction", "feedback", "error", "buffer_full", "drop", "flush")
 
 
+def taker() -> Telemetry | None:
+    """What takes feedback now; None where nothing does."""
+    return telemetry or (by_hand() if by_hand else None)
+
+
 def on(event: str, listener: Listener) -> Callable[[], None]:
     """Calls `listener` whenever `event` happens, on the thread where it happens.
 

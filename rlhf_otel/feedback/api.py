@@ -14,7 +14,7 @@ from typing import Any, ParamSpec
 
 from rlhf_otel import hooks
 from rlhf_otel.feedback import aside, asking, build, signals
-from rlhf_otel.feedback.checks import FeedbackError
+from rlhf_otel.feedback.checks import NOTHING_RECORDS, FeedbackError
 from rlhf_otel.records import Feedback, FeedbackKind
 
 P = ParamSpec("P")
@@ -215,8 +215,7 @@ def taking() -> hooks.Telemetry | None:
     Raises:
         FeedbackError: nothing does.
     """
-    telemetry = hooks.telemetry or (hooks.by_hand and hooks.by_hand())
+    telemetry = hooks.taker()
     if telemetry is None:
-        raise FeedbackError("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "
-                            "rlhf_otel.instrument() first")  # fmt: skip
+        raise FeedbackError(NOTHING_RECORDS)
     return telemetry if hooks.settings is None or hooks.settings.capture_feedback else None

@@ -29,6 +29,10 @@ _VERBS = {
 }
 
 
+NOTHING_RECORDS = ("nothing takes feedback yet: start the application with rlhf-otel-instrument or call "
+                   "rlhf_otel.instrument() first")  # fmt: skip
+
+
 class FeedbackError(ValueError):
     """A feedback that cannot be taken as it is; the message says what was given and what is expected."""
 

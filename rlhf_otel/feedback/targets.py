@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from rlhf_otel import handles, hooks, token
-from rlhf_otel.feedback.checks import FeedbackError, plain, shown
+from rlhf_otel.feedback.checks import NOTHING_RECORDS, FeedbackError, plain, shown
 from rlhf_otel.records import Handle
 
 IDS = ("span_id", "trace_id", "response_id", "message", "session", "turn")
@@ -39,6 +39,8 @@ def target_of(target: Any, **ids: Any) -> dict[str, Any]:
     elif target is not None:
         found = handles.handle(target)
         if found is None:
+            if hooks.taker() is None:  # nothing is wrong with the response
+                raise FeedbackError(NOTHING_RECORDS)
             raise FeedbackError(f"{type(target).__name__} is not a recorded response: pass a handle, a span id, a "
                                 "traceparent or a response id")  # fmt: skip
         return _fields(found)
@@ -84,6 +86,8 @@ def _by_ids(*, span_id: Any = None, trace_id: Any = None, turn: Any = None, **we
             return _fields(found)
     named = {"message_id" if name == "message" else name: str(key) for name, key in weaker.items() if key is not None}
     if not named:
+        if hooks.taker() is None:  # as `rlhf.last()` is None then
+            raise FeedbackError(NOTHING_RECORDS)
         raise FeedbackError("the feedback names no target: pass a response, a handle, span_id=, traceparent, "
                             "response_id=, message= or session= (with turn=)")  # fmt: skip
     return named if turn is None else {**named, "turn": _turn(turn, named.get("session"))}

@@ -177,11 +177,14 @@ def test_arecord(call, given):
 
 
 def test_before_instrument_feedback_is_refused_with_a_line(lines):
-    """Nothing takes feedback yet: None, one clear line, and a count."""
+    """Nothing takes feedback yet: None, one clear line that blames nobody's response, and a count."""
     assert feedback.record(span_id="00f067aa0ba902b7", value=True) is None
-    (line,) = lines()
-    assert "nothing takes feedback yet: start the application with rlhf-otel-instrument or call" in line
-    assert hooks.counters["feedback_refused"] == 1
+    assert feedback.record(object(), True) is None
+    assert feedback.correct(rlhf.last(), "better") is None
+    assert len(lines()) == 3
+    for line in lines():
+        assert "nothing takes feedback yet: start the application with rlhf-otel-instrument or call" in line
+    assert hooks.counters["feedback_refused"] == 3
 
 
 def test_other_libraries_numbers_are_refused_where_they_are_none(call, given):
