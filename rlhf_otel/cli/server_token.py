@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ROLES = ("admin", "annotator", "reader", "ingest")
 """As in `rlhf_otel.server.access`: admin may do all, ingest sends, annotator reads and votes, reader reads."""
+_CLOSED = ("from now on `rlhf-otel serve` takes calls of nobody without a token; applications send it with "
+           "OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer TOKEN'")  # fmt: skip
 role_option = click.option("--role", type=click.Choice(ROLES), required=True, help="What it permits.")
 ttl_option = click.option("--ttl", metavar="TIME", help="How long it holds: 90d, 12h. [until it is revoked]")
 
@@ -53,12 +55,15 @@ def create(role: str, name: str | None, ttl: str | None, as_json: bool, store: s
     lasting_s = _seconds(ttl)
     with writing(store) as opened:
         principal = Principal(name or _free_name(opened, role), role)
+        is_first = role == "ingest" and not any(one.role == role for one in opened.credentials())
         opened.audit("token", {"created": principal.name, "role": role, "ttl_s": lasting_s}, who=operator())
         made = issue(opened, "token", principal, lasting_s)
     if as_json:
         print_json({"name": principal.name, "role": role, "token": made})
     else:
         click.echo(made)
+    if is_first:
+        click.echo(_CLOSED, err=True)
 
 
 @click.command("login", epilog=examples("rlhf-otel token login --role annotator --name ada"))
@@ -103,9 +108,10 @@ def lists(as_json: bool, store: str | None) -> None:
 def revoke(name: str, store: str | None) -> None:
     """Take a token back, with every session that was opened with it. A server that runs knows within a second."""
     with writing(store) as opened:
-        opened.audit("token", {"revoked": name}, who=operator())
-        if not opened.drop_credentials(name):
+        if name not in (one.name for one in opened.credentials()):
             raise Problem(f"there is no token named {printable(name)}; `rlhf-otel token list` has those that there are")
+        opened.audit("token", {"revoked": name}, who=operator())
+        opened.drop_credentials(name)
     click.echo(f"{printable(name)}: revoked")
 
 

@@ -53,6 +53,23 @@ def test_what_cannot_be_is_refused(run) -> None:
     assert run("login", "--role", "ingest").exit_code == 2
 
 
+def test_the_first_token_of_ingest_says_what_it_closes(run) -> None:
+    """Applications that send without a token are refused from then on; the second one changes nothing."""
+    first, second = (run("create", "--role", "ingest") for _ in range(2))
+    assert "from now on `rlhf-otel serve` takes calls of nobody without a token" in first.stderr
+    assert re.fullmatch(r"rls_[\w-]{43}\n", first.stdout)
+    assert second.stderr == run("create", "--role", "reader").stderr == ""
+
+
+def test_what_was_not_revoked_is_not_noted(run, tmp_path: Path) -> None:
+    """The audit log has what was done, not what somebody mistyped."""
+    run("create", "--role", "reader", "--name", "ada")
+    run("revoke", "adda")
+    run("revoke", "ada")
+    with Store.open(tmp_path / ".rlhf-otel" / "store.db", read_only=True) as store:
+        assert [entry.what["revoked"] for entry in store.audited() if "revoked" in entry.what] == ["ada"]
+
+
 def test_a_token_that_is_over_is_listed_as_such(run) -> None:
     """So that somebody sees why it does not work."""
     run("create", "--role", "reader", "--name", "ada", "--ttl", "0.001s")
