@@ -85,7 +85,7 @@ class _Look:
     def __init__(self, config: Config) -> None:
         self.counts: Counter[str] = Counter()
         self.finds: list[tuple[str, int, str, str, str]] = []
-        """Rule, line, what stands before, what it is, what stands behind."""
+        """Rule, line, what stands before, what it is, what stands behind; one character more than is shown."""
         self._redactor = _redactor(config)
         self._redactor.mark_with(self._marked)
         self._values: list[tuple[str, str]] = []
@@ -110,7 +110,7 @@ class _Look:
             line += pieces[at - 1].count("\n")
             before, behind = pieces[at - 1].rpartition("\n")[2], pieces[at + 1].partition("\n")[0]
             self.counts[name] += 1
-            self.finds.append((name, line, before[-_AROUND:], value, behind[:_AROUND]))
+            self.finds.append((name, line, before[-_AROUND - 1 :], value, behind[: _AROUND + 1]))
             line += value.count("\n")
 
 
@@ -142,9 +142,10 @@ def _parsed(text: str) -> Any:
 def _say(looked: _Look, *, show: bool, as_json: bool) -> None:
     if as_json:
         found = [
-            {"rule": name, "line": line, "before": before, "behind": behind, **({"value": value} if show else {})}
+            {"rule": name, "line": line, "before": before[-_AROUND:], "behind": behind[:_AROUND],
+             **({"value": value} if show else {})}
             for name, line, before, value, behind in looked.finds
-        ]
+        ]  # fmt: skip
         click.echo(json.dumps({"counts": dict(sorted(looked.counts.items())), "found": found}, ensure_ascii=True))
         return
     shown: Counter[str] = Counter()
@@ -152,7 +153,10 @@ def _say(looked: _Look, *, show: bool, as_json: bool) -> None:
         shown[name] += 1
         if shown[name] <= _MOST:
             what = click.style(_line(value) if show else f"[REDACTED:{name}]", fg="red", bold=True)
-            click.echo(f"{click.style(f'line {line}', fg='cyan')}: {_line(before)}{what}{_line(behind)}")
+            where = f"line {line}, {name}" if show else f"line {line}"
+            left = f"…{before[1:]}" if len(before) > _AROUND else before
+            right = f"{behind[:-1]}…" if len(behind) > _AROUND else behind
+            click.echo(f"{click.style(where, fg='cyan')}: {_line(left)}{what}{_line(right)}")
     for name, count in sorted(looked.counts.items()):
         more = f", {_MOST} of them shown" if count > _MOST else ""
         click.echo(f"{count} {name}{more}", err=True)

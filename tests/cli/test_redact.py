@@ -30,7 +30,16 @@ def test_finds_are_shown_with_what_stands_around_them(redact, tmp_path):
     assert 'line 2: {"prompt": "mail [REDACTED:email]", "password": ' in result.stdout
     assert "hunter2" not in result.output
     assert "1 email" in result.stderr
+    assert "line 2, password: " in redact("x.jsonl", "--show").stdout
     assert "hunter2" in redact("x.jsonl", "--show").stdout
+
+
+def test_what_was_cut_off_around_a_find_is_marked(redact):
+    """So that nobody takes a text that is only not shown for one that would be taken out."""
+    shown = redact("-", given="b" * 30 + "c a@b.org " + "d" * 40).stdout
+    assert shown == "line 1: …" + "b" * 28 + "c [REDACTED:email] " + "d" * 29 + "…\n"
+    (found,) = json.loads(redact("-", "--json", given="b" * 30 + "c a@b.org").stdout)["found"]
+    assert (found["before"], found["behind"]) == ("b" * 28 + "c ", "")
 
 
 def test_a_clean_text_is_said_to_be_clean(redact):
