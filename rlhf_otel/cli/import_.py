@@ -262,13 +262,20 @@ def _print(told: Mapping[str, Any], done: _Done) -> None:
     for name, (low, high) in told["without_scale"].items():
         talk.print(
             printable(f"numbers of {name} go from {low:g} to {high:g}, and nothing says on which scale: they are kept "
-                      f"without a score. To say it: --scale {name}={min(low, 0 if low < 1 else 1):g}-{high:g}"),
+                      "without a score. To say it, with the first import into a store: "
+                      f"--scale {name}={_like(low, high)}"),
             style="dim", soft_wrap=True, markup=False,
         )  # fmt: skip
     for word, count in told["read"].items():
         if count or word != "other spans":
             new = "" if told["new"] is None else f", {told['new'][word]:,} new"
             click.echo(f"{count:,} {word}{new}")
+
+
+def _like(low: float, high: float) -> str:
+    """The usual scale that has room for the numbers, as an example."""
+    top = next((each for each in (1, 5, 10, 100) if high <= each), high)
+    return f"{min(low, 0 if low < 1 or top == 100 else 1):g}-{top:g}"
 
 
 def _kept(done: _Done) -> str:

@@ -133,7 +133,10 @@ def test_numbers_on_an_unknown_scale_are_kept_without_a_score(taken, run) -> Non
     ]
     _, found = taken(rows)
     assert [(f.kind, f.value, f.score) for f in found] == [("custom", 1, None), ("custom", 5, None), ("score", 1, 1.0)]
-    assert "--scale quality=1-5" in run("import", "export.jsonl", "--store", "other.db").stderr
+    assert (
+        "with the first import into a store: --scale quality=1-5"
+        in run("import", "export.jsonl", "--store", "other.db").stderr
+    )
     run("import", "export.jsonl", "--store", "told.db", "--scale", "quality=1-5", "--thumbs", "ok")
     with Store.open("told.db") as store:
         kinds = [(f.kind, f.value, f.scale, f.score) for f in store.all_feedback()]
