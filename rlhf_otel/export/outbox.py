@@ -303,7 +303,7 @@ class Outbox:
             sent = False
         else:
             if not sent and not self._was_too_large():
-                said = "%s does not take data; %d items wait (the application is not affected)"
+                said = "%s does not take data; %d items wait (the application is not affected; see: rlhf-otel doctor)"
                 hooks.say(topic, said, name, waiting)
         self.sending_since = 0.0
         hooks.count("failed_batches", not sent)
