@@ -30,7 +30,7 @@ class Rated:
 
     def __init__(self, folder: Path, age_s: float) -> None:
         self._folder, self._age_s = folder, age_s
-        self._seen: set[str] = set()
+        self._seen: dict[str, float] = {}  # and when it was told
 
     def tell(self, feedback: Feedback) -> None:
         """Tells of the calls that `feedback` names."""
@@ -52,16 +52,20 @@ class Rated:
         """What others have told since the last time, each a name of an id and the id."""
         with contextlib.suppress(OSError):
             found = {entry.name: entry for entry in os.scandir(self._folder)}
-            self._seen &= found.keys()
-            for name in found.keys() - self._seen:
+            oldest = time.time() - self._age_s
+            for name, told_at in list(self._seen.items()):
+                if name not in found or told_at < oldest:
+                    del self._seen[name]  # what is still there is looked at once more, and removed for its age
+            for name in found.keys() - self._seen.keys():
                 yield from self._read(found[name])
 
     def _read(self, entry: os.DirEntry[str]) -> Iterator[dict[str, str]]:
         with contextlib.suppress(OSError, ValueError):
-            if time.time() - entry.stat().st_mtime > self._age_s:
+            told_at = entry.stat().st_mtime
+            if time.time() - told_at > self._age_s:
                 Path(entry.path).unlink()
                 return
             told = json.loads(Path(entry.path).read_bytes())
-            self._seen.add(entry.name)  # not before: it may still be being written
+            self._seen[entry.name] = told_at  # not before: it may still be being written
             if isinstance(told, dict):
                 yield told

@@ -19,6 +19,7 @@ import rlhf_otel as rlhf
 from rlhf_otel import feedback, handles, hooks
 from rlhf_otel.datasets import weight
 from rlhf_otel.export import hold, setup
+from rlhf_otel.export.rated import Rated
 from rlhf_otel.records import Feedback
 from rlhf_otel.web import FeedbackWSGI
 
@@ -278,6 +279,16 @@ def test_a_vote_that_reaches_another_process(answers, script):
         time.sleep(0.05)
     assert {message: [vote.value for vote in votes] for message, votes in voted()} == {"m0": [True], "m2": [True]}
     assert [oct(file.stat().st_mode)[-3:] for file in Path(".rlhf-otel/rated").iterdir()] == ["600", "600"]
+
+
+def test_what_was_told_long_ago_is_removed(tmp_path, monkeypatch):
+    """Each vote is heard once, and its file goes when no call can wait for it any more, though it was heard."""
+    told, heard = Rated(tmp_path / "rated", 600.0), Rated(tmp_path / "rated", 600.0)
+    told.tell(Feedback(id="f", name="n", kind="binary", value=True, time_ns=1, message_id="m1"))
+    assert ([*heard.news()], [*heard.news()]) == ([{"message_id": "m1"}], [])
+    later = time.time() + 601
+    monkeypatch.setattr("rlhf_otel.export.rated.time.time", lambda: later)
+    assert ([*heard.news()], [*(tmp_path / "rated").iterdir()]) == ([], [])
 
 
 def test_weights(answers, ask):
