@@ -93,6 +93,12 @@ class Redactor:
         changes = self._changes(feedback, FEEDBACK_FIELDS)
         return dataclasses.replace(feedback, **changes) if changes else feedback
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether a pattern of the user's is among the rules that is matched elsewhere, as it may take for long."""
+        boxed = (getattr(step, "boxed", None) for step in self.steps)
+        return any(one is not None and not one.is_cheap for one in boxed)
+
     def value(self, value: Any) -> Any:
         """`value`, which may be of any kind, without secrets in any text of it."""
         return self._clean(value, 0)

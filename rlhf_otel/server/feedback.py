@@ -7,6 +7,7 @@ that a page of somebody else could make use of. Who names calls by their ids mus
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -34,9 +35,14 @@ def feedback_app(receiver: Receiver, redactor: Redactor | None, *, per_token: in
         with contextlib.suppress(ImportError):  # the redactor searches by it, where it is there, in a tenth of the time
             import pydantic_core  # noqa: F401
 
+    def cleaned(feedback: Sequence[Feedback]) -> Sequence[Feedback]:
+        return feedback if redactor is None else [redactor.redact_feedback(each) for each in feedback]
+
     async def take(feedback: Sequence[Feedback]) -> None:
-        if redactor is not None:
-            feedback = [redactor.redact_feedback(each) for each in feedback]
+        if redactor is not None and redactor.may_wait:  # what a stranger wrote must not hold up all others
+            feedback = await asyncio.to_thread(cleaned, feedback)
+        else:
+            feedback = cleaned(feedback)
         await receiver.take_feedback(feedback)
 
     return FeedbackApp(take=take, authorize=_rater, per_token=per_token, per_address=per_address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from rlhf_otel.redact import DEFAULT_RULES, Redactor
 from rlhf_otel.redact.rule import ALONE, PLACEHOLDER
+from rlhf_otel.redact.rulefile import UserRule
 from tests.redact.keys import KEYS, NAMED, Maker
 
 redactor = Redactor()
@@ -105,3 +107,10 @@ def test_in_what_real_people_say_only_addresses_and_telephones_are_found():
     assert set(found) == {"email", "phone"}
     assert found["phone"] <= 60
     assert found["email"] <= 60
+
+
+def test_a_rule_that_may_take_long_is_known_as_one():
+    """So that a server does not wait for it where all its requests are served."""
+    made = {pattern: Redactor([UserRule("own", re.compile(pattern))]).may_wait for pattern in ("(a+)+$", "TICKET-\\d+")}
+    assert made == {"(a+)+$": True, "TICKET-\\d+": False}
+    assert not Redactor().may_wait
