@@ -119,12 +119,25 @@ def writing(store: str | None) -> Iterator[Store]:
 
 
 def left_behind() -> Iterator[str]:
-    """A line where a process that was ended by force has left something that is in no store yet."""
+    """A line where something is in no store yet: as a process was ended by force, or as it waits to be approved."""
     from rlhf_otel.export.spool.looking import is_left
 
-    folder = load().spool
+    config = load()
+    if waiting := _waiting_for_approval(config):
+        yield f"{waiting} calls and feedback wait to be approved: `rlhf-otel review`"
+    folder = config.spool
     if is_left(Path(folder).expanduser()):
         yield f"What a process that was killed has recorded waits in {folder}: `rlhf-otel spool replay` sends it"
+
+
+def _waiting_for_approval(config: Config) -> int:
+    from rlhf_otel.export.review.queue import Queue, path_of
+    from rlhf_otel.store import StoreError
+
+    try:
+        return Queue(path_of(config), config.review_bytes, config.review_age).count()
+    except StoreError:  # `rlhf-otel review` says what is wrong
+        return 0
 
 
 def _read_in(path: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import openai
 import pytest
+from click.testing import CliRunner
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -18,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import rlhf_otel as rlhf
 from rlhf_otel import config, feedback, hooks
+from rlhf_otel.cli.main import cli
 from rlhf_otel.export import setup
 from rlhf_otel.export.review.desk import Desk, ReviewError
 from rlhf_otel.store import Store
@@ -53,6 +55,20 @@ def test_nothing_leaves_before_it_is_approved(reviewing, say, written, caplog, d
     if os.name == "posix":
         assert stat.S_IMODE(Path(QUEUE).stat().st_mode) == 0o600
     assert [each.call.input[0]["parts"][0]["content"] for each in Desk(config.load()).waiting()] == [CANARY]
+
+
+def test_who_looks_for_what_waits_is_told_where_it_is(reviewing, say, review):
+    """`rlhf-otel traces` does not show it, and says so instead of that nothing was recorded; until it is decided."""
+    reviewing()
+    say("first", comment="good")
+    assert rlhf.flush(5)
+    said = "2 calls and feedback wait to be approved: `rlhf-otel review`"
+    looked = CliRunner().invoke(cli, ["traces"])
+    assert said in looked.stderr
+    assert looked.exit_code == 1
+    review("approve", "--all")
+    looked = CliRunner().invoke(cli, ["traces"])
+    assert (looked.exit_code, "wait to be approved" in looked.stderr) == (0, False)
 
 
 def test_what_waits_is_redacted(reviewing, say, written):

@@ -98,6 +98,13 @@ class Queue:
             )
             return [Row(*row) for row in found]
 
+    def count(self) -> int:
+        """How many wait."""
+        if not self.path.exists():
+            return 0
+        with self._door.entered("BEGIN") as connection:
+            return int(connection.execute("SELECT count(*) FROM waiting").fetchone()[0])
+
     def replace(self, row: Row) -> bool:
         """Has `row` say something else, and say that it was edited; False where it does not wait any more."""
         with self._writing() as connection:
