@@ -15,6 +15,7 @@ from rlhf_otel.cli.common import (
     print_json,
     print_table,
     printable,
+    reading,
     store_option,
     writing,
 )
@@ -91,7 +92,7 @@ def login(role: str, name: str | None, url: str, as_json: bool, store: str | Non
 @store_option
 def lists(as_json: bool, store: str | None) -> None:
     """List the tokens and sessions of `rlhf-otel serve`, without their secrets."""
-    with writing(store) as opened:
+    with reading(store) as opened:
         held = [one for one in opened.credentials() if one.kind != "login"]
     if as_json:
         print_json([_shown(one) for one in held])

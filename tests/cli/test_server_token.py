@@ -78,6 +78,13 @@ def test_a_token_that_is_over_is_listed_as_such(run) -> None:
     assert "no tokens" in run("list").stderr
 
 
+def test_looking_for_tokens_makes_no_store(run, tmp_path: Path) -> None:
+    """In the wrong folder the list says that there is no store, and leaves none there."""
+    listed = run("list")
+    assert (listed.exit_code, "there is no store at .rlhf-otel/store.db" in listed.stderr) == (1, True)
+    assert not (tmp_path / ".rlhf-otel").exists()
+
+
 def test_a_login_leads_to_the_server(run, tmp_path: Path) -> None:
     """At the address that is told, with the role that is told."""
     made = run("login", "--role", "annotator", "--name", "ada", "--url", "https://calls.example/").stdout.strip()
