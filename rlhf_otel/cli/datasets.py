@@ -66,7 +66,8 @@ def list_(folder: Path, mark: bool, as_json: bool, store: str | None) -> None:
         print_json([_as_json(*each) for each in zip(found, stale, strict=True)])
         return
     if not found:
-        click.echo(f"There are no datasets in {folder}. To make one: rlhf-otel export --out DIR", err=True)
+        where = folder.resolve()
+        click.echo(f"There are no datasets in {where} or below. To make one: rlhf-otel export --out DIR", err=True)
         return
     rows = [(str(each.path), each.manifest["format"], f"{each.rows:,}") for each in found]
     paths, formats, counts = (max(map(len, column)) for column in zip(*rows, strict=True))
