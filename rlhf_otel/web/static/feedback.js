@@ -213,7 +213,7 @@ sheet.replaceSync(`
 * { box-sizing: border-box; font: inherit; color: inherit; }
 div, form { display: flex; flex-wrap: wrap; align-items: center; gap: .125rem; }
 div { margin-inline-start: -.375rem; }
-div + div, form { margin-top: .375rem; }
+div + div, form, form + div { margin-top: .375rem; }
 span { font-size: .875em; color: var(--ink); margin-inline: .5rem; }
 b { font-size: .875em; min-width: 8em; margin-inline: .375rem; }
 svg { display: block; width: 1.25rem; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linejoin: round; }
