@@ -72,7 +72,7 @@ def _print(rows: list[dict[str, Any]], verbose: bool) -> None:
 
 
 def _shown(value: Any) -> str:
-    if value is None:
+    if value is None or value == []:
         return "-"
     if isinstance(value, bool):
         return str(value).lower()

@@ -330,6 +330,7 @@ def test_config_lists_every_setting_with_its_source(run, monkeypatch, tmp_path):
     assert (rows["durability"]["value"], rows["durability"]["source"]) == ("sync", "rlhf-otel.toml")
     assert rows["redact"]["source"] == "default"
     lines = run("config").stdout.splitlines()
+    assert ["server_hosts", "-", "default"] in [line.split() for line in lines]
     assert [line.split()[0] for line in lines] == list(rows)
     assert "0.5" in lines[list(rows).index("sample_rate")]
     assert len({line.rindex(row["source"]) for line, row in zip(lines, rows.values(), strict=True)}) == 1
