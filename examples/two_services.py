@@ -4,8 +4,9 @@
     rlhf-otel-instrument python examples/two_services.py answers 8001 &
     rlhf-otel-instrument python examples/two_services.py front 8000 http://127.0.0.1:8001 &
     curl -i localhost:8000/ask -H 'x-session: conv-42' -H 'x-user: u1' -d 'How do I keep basil fresh?'
-    curl -i localhost:8000/v1/feedback -H 'content-type: application/json' \\
-        -d '{"token": "(x-rlhf-token of the answer)", "value": true}'
+    curl -i localhost:8000/v1/feedback -H 'content-type: text/plain' -d '{"token": "x-rlhf-token", "value": true}'
+
+The second has, in the place of x-rlhf-token, the header of that name from the answer.
 
 Baggage carries session and user to the service that makes the call, and the answer's token comes back with it.
 """
