@@ -88,10 +88,12 @@ def configure_global(config: Config) -> Telemetry | None:
     return telemetry
 
 
-def connect(*, tracer_provider: Any = None, meter_provider: Any = None, logger_provider: Any = None) -> Any:
+def connect(
+    *, tracer_provider: Any = None, meter_provider: Any = None, logger_provider: Any = None, content: bool | None = None
+) -> Any:
     """Telemetry on given providers, or the global ones: what an instrumentor that is used by hand writes to.
 
-    Content is captured only where OpenTelemetry's own variable asks for it.
+    Content is captured as `content` says, and without a word only where OpenTelemetry's own variable asks for it.
     """
     from rlhf_otel.export.capturing import Capturing
     from rlhf_otel.export.telemetry import ProviderTelemetry
@@ -104,7 +106,8 @@ def connect(*, tracer_provider: Any = None, meter_provider: Any = None, logger_p
         meter_provider=meter_provider,
         logger_provider=logger_provider,
     )
-    telemetry.captures_content = config.captures_content and config.is_set("capture")
+    asked_for = config.captures_content and config.is_set("capture")
+    telemetry.captures_content = asked_for if content is None else content
     telemetry.capturing = Capturing(config, content=telemetry.captures_content)
     hooks.by_hand = weakref.ref(telemetry)
     hooks.provider_names, hooks.inject_usage = config.provider_names or {}, config.inject_usage

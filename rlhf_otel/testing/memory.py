@@ -143,8 +143,8 @@ def capture(*, content: bool = True, strict: bool = True, ids: IdGenerator | Non
         tracer_provider=captured.tracer_provider,
         meter_provider=captured.meter_provider,
         logger_provider=captured.logger_provider,
+        content=content,
     )
-    telemetry.captures_content = content
     before = hooks.telemetry, hooks.strict
     hooks.telemetry, hooks.strict = telemetry, strict
     try:
