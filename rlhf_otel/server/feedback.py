@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rlhf_otel.server.access import PRINCIPAL, Principal, may
-from rlhf_otel.web import FeedbackApp, Request
+from rlhf_otel.web import FeedbackApp, Refusal, Request
 
 if TYPE_CHECKING:
     from rlhf_otel.records import Feedback
@@ -51,6 +51,8 @@ def feedback_app(receiver: Receiver, redactor: Redactor | None, *, per_token: in
 def _rater(request: Request) -> str | bool:
     """Who rates without a token of the call: an annotator as themselves, an application as whom it names."""
     principal: Principal | None = request.scope.get(PRINCIPAL)
-    if principal is None or not may(principal, "rate"):
+    if principal is None:
         return False
+    if not may(principal, "rate"):
+        raise Refusal(403, "forbidden", f"the role {principal.role} does not permit to rate")
     return principal.name if principal.role == "annotator" else True

@@ -7,6 +7,6 @@
 from rlhf_otel.web.app import FeedbackApp, FeedbackWSGI
 from rlhf_otel.web.door import Door
 from rlhf_otel.web.headers import TraceHeaders, TraceHeadersWSGI
-from rlhf_otel.web.requests import Request, Response
+from rlhf_otel.web.requests import Refusal, Request, Response
 
-__all__ = ["Door", "FeedbackApp", "FeedbackWSGI", "Request", "Response", "TraceHeaders", "TraceHeadersWSGI"]
+__all__ = ["Door", "FeedbackApp", "FeedbackWSGI", "Refusal", "Request", "Response", "TraceHeaders", "TraceHeadersWSGI"]

@@ -21,6 +21,8 @@ TARGET = ("span_id", "trace_id", "response_id", "message", "session", "turn")
 TRUSTED = ("source", "annotator_kind")
 _PLAIN = ("name", "label", "comment", "step", "range", "quote", "metadata")
 _COMPARING = ("chosen", "rejected", "margin", "position", "ranking")
+ANYBODY = "any"
+"""Stands for the rater in what is said by a token that is for nobody alone."""
 _OWN = ("token", "value", "scale", "kind", "signal", "correction", "rater", "id")
 TEXTS = frozenset(
     ("name", "label", "rater", "quote", "comment", "correction", "message", "session", "response_id", "chosen",
@@ -75,7 +77,7 @@ def feedback_from(method: str, given: Mapping[str, Any], proof: Proof, named: st
     """
     now = time.time_ns()
     own = _own_id(named if named is not None else given.get("id"), proof)
-    rater = proof.rater or given.get("rater")
+    rater = _rater(given, proof)
     if method == "DELETE" or given.get("kind") == "retraction":
         return _retraction(own, rater, proof.claims, now)
     if wrong := [name for name in _NAMES if len(given.get(name, "")) > MOST_NAME]:
@@ -95,6 +97,13 @@ def feedback_from(method: str, given: Mapping[str, Any], proof: Proof, named: st
     if answers := answers_in(given):
         return _comparison(answers, given, proof.claims, fields)
     return _single(proof.claims[0].handle if proof.claims else None, given, fields)
+
+
+def _rater(given: Mapping[str, Any], proof: Proof) -> str | None:
+    """Who says it. Whom a page names with a token for anybody is a claim, and stands in nobody's place."""
+    rater: str | None = proof.rater or given.get("rater")
+    is_claimed = rater is not None and proof.claims and all(one.rater is None for one in proof.claims)
+    return f"{ANYBODY}:{rater}" if is_claimed else rater
 
 
 def version_of(feedback_id: str) -> tuple[str, str]:
@@ -154,5 +163,5 @@ def _own_id(given: Any, proof: Proof) -> str:
 
 
 def _space_of(claims: tuple[Claims, ...]) -> str:
-    rater = next((one.rater for one in claims if one.rater), "any")
+    rater = next((one.rater for one in claims if one.rater), ANYBODY)
     return f"{min(one.span_id for one in claims)}:{rater}"

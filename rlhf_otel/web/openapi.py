@@ -46,7 +46,7 @@ def _properties() -> dict[str, Any]:
         "range": _field("First character of the part that is meant, and the one after the last.", type="array",
                         items={"type": "integer"}, minItems=2, maxItems=2),
         "quote": _field("The words of that part."),
-        "rater": _field("Who; the one that the token is for, where it is for one."),
+        "rater": _field("Who: the one that the token is for. Where it is for anybody, a claim, kept as any:NAME."),
         "id": _field("Idempotency key: the same id is the same feedback. With # and nanoseconds behind it, a version "
                      "of it, as a PUT makes one; with the kind retraction, what is taken back.", type="string",
                      maxLength=200),

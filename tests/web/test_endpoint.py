@@ -92,6 +92,17 @@ def test_another_day(post, call, given):
     assert [(f.rater, f.value) for f in given(call)] == [(rater_hash("u1"), False), (rater_hash("u2"), True)]
 
 
+def test_nobody_speaks_for_those_who_are_known(post, call, given):
+    """Whom a page names with a token for anybody is a claim: it stands beside the vote of whoever is called so."""
+    rlhf.feedback.record(call, True, rater="ben")
+    post({"token": call.token(rater="ben"), "value": True})
+    for claimed in ("ben", rater_hash("ben")):
+        assert post({"token": call.token(), "value": False, "rater": claimed})[0] == 202
+    assert [(f.rater, f.value) for f in given(call)] == [
+        ("ben", True), (rater_hash("ben"), True), ("any:ben", False), (f"any:{rater_hash('ben')}", False),
+    ]  # fmt: skip
+
+
 def test_changed_and_taken_back(server, client, call, given):
     """PUT changes what counts and DELETE takes it back, by the client's own id or the whole one; history stays."""
     token = call.token(rater="u1")

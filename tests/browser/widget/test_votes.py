@@ -177,7 +177,7 @@ def test_raters_of_a_token_for_anybody(site, call, later):
         page.get_by_role("button", name="Good" if rater == "ann" else "Bad").click()
         site.wait("sent")
         page.evaluate("sessionStorage.clear()")
-    assert [(f.rater, f.value) for f in later(call, 2)] == [("ann", True), ("ben", False)]
+    assert [(f.rater, f.value) for f in later(call, 2)] == [("any:ann", True), ("any:ben", False)]
 
 
 def test_the_page_hears_of_it(site, token):

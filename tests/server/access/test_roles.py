@@ -65,7 +65,7 @@ def test_who_may_rate_rates(place: Place, role: str) -> None:
     """All but the reader, by the ids of the call and without a token of it."""
     answer = ask(place.url, "/v1/feedback", "POST", RATING,
                  {"Content-Type": "application/json", **bearer(place.tokens[role])})  # fmt: skip
-    assert answer.status == (401 if role == "reader" else 202)
+    assert answer.status == (403 if role == "reader" else 202)
 
 
 def test_the_first_token_for_sending_closes_the_door_to_others(tmp_path: Path) -> None:
