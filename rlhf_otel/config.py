@@ -67,9 +67,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("capture", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY", read.capture,
             "NO_CONTENT, SPAN_ONLY, EVENT_ONLY or SPAN_AND_EVENT", "Where prompts and answers are written."),
     Setting("capture_parts", "RLHF_OTEL_CAPTURE_PARTS", ("all",), read.parts,
-            "names with commas, all or none; -name for all but it",
-            "Which parts of calls and feedback are recorded: system, input, output, reasoning, tools, tool_calls,"
-            " tool_results, media, error, context, comment, correction, metadata."),
+            "all, none, names with commas of system, input, output, reasoning, tools, tool_calls, tool_results, media,"
+            " error, context, comment, correction, metadata, or -name for all but it",
+            "Which parts of calls and feedback are recorded."),
     Setting("capture_providers", "RLHF_OTEL_CAPTURE_PROVIDERS", ("all",), read.words, "names with commas, or all",
             "Of which providers prompts and answers are recorded, by `gen_ai.provider.name`; one with a minus before it"
             " is not."),
