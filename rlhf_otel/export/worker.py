@@ -18,10 +18,10 @@ from rlhf_otel.export.forked import uninterrupted
 from rlhf_otel.export.inbox import Flush, Inbox, Taken
 from rlhf_otel.export.outbox import Limits, Outbox, Sink, record_of
 from rlhf_otel.export.sizes import size_of
-from rlhf_otel.export.spool import erasing
 from rlhf_otel.export.spool.backlog import Backlog
 
 if TYPE_CHECKING:
+    from rlhf_otel.export.spool.erasing import Requests
     from rlhf_otel.export.spool.segments import Place
     from rlhf_otel.export.spool.spool import Spool
 
@@ -81,7 +81,7 @@ class Worker:
         """A new process has no thread and leaves what its parent had queued to its parent."""
         self._inbox = Inbox(self._spans, self._events, self._most_at_once)
         self._backlog = None if self._spool is None else Backlog(self._spool, of_shared=False)
-        self._erasures = None if self._spool is None else erasing.Requests(self._spool.folder)
+        self._erasures: Requests | None = None
         self._start_lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._outboxes: list[Outbox] | None = None
@@ -278,8 +278,12 @@ class Worker:
 
     def _erase(self) -> None:
         """Does what `rlhf-otel purge` has asked this process for: nothing of it is sent from now on."""
-        if self._spool is None or self._erasures is None:
+        if self._spool is None:
             return
+        from rlhf_otel.export.spool import erasing  # here, as it reads whole records, with all that belongs to them
+
+        if self._erasures is None:
+            self._erasures = erasing.Requests(self._spool.folder)
         for cover in self._erasures.look():
             erased = erasing.erase_own(self._spool, cover)
             for outbox in self._outboxes or ():
@@ -307,7 +311,9 @@ class Worker:
         """Hands an item to every sink that wants it, after which nobody but them holds it."""
         if self._erasures and self._erasures.cover(item):
             if place is not None and self._spool is not None:
-                erasing.erase_place(self._spool, place)
+                from rlhf_otel.export.spool.erasing import erase_place
+
+                erase_place(self._spool, place)
                 place.segment.release()
             return
         wanting = [outbox for outbox in self._outboxes or () if outbox.sink.wants(item)]
