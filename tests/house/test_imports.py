@@ -33,9 +33,11 @@ def test_the_feedback_verbs_load_no_client_library_and_no_sdk() -> None:
 
 
 def test_instrumenting_imports_no_client_library() -> None:
-    """`instrument()` waits for the application to import its client library, and loads no exporter before a span."""
+    """`instrument()` waits for the application to import its client library, and loads no exporter and no database
+    before a span.
+    """
     code = "import rlhf_otel; rlhf_otel.instrument()"
-    assert not {"openai", "anthropic", "grpc", "requests", "rich", "click"} & loaded_by(code)
+    assert not {"openai", "anthropic", "grpc", "requests", "rich", "click", "sqlite3"} & loaded_by(code)
 
 
 def test_every_public_name_is_there() -> None:
