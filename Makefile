@@ -40,6 +40,7 @@ test-all: collector test
 	tests/matrix/run.sh libraries/oldest
 	tests/matrix/run.sh frameworks
 	tests/matrix/run.sh frameworks/openai2
+	tests/matrix/run.sh redact/presidio
 	$(MAKE) test-beside
 	$(MAKE) test-backends
 	$(MAKE) test-api

@@ -4,9 +4,10 @@
 # `beside/NAME` those of `tests/beside` with one other instrumentation, `frameworks/NAME` those of `tests/frameworks`
 # with other frameworks; `libraries/oldest` those of the libraries with the oldest versions that know all that is tested;
 # `engines/NAME` the test of `tests/engines` for one model server that runs in the process, `backends/NAME` that of
-# `tests/backends` for one real backend on this machine, `examples/NAME` that of `tests/examples` for one example.
+# `tests/backends` for one real backend on this machine, `examples/NAME` that of `tests/examples` for one example,
+# `redact/NAME` that of `tests/redact` for one other redactor.
 #
-#   tests/matrix/run.sh oldest|middle|libraries|libraries/oldest|frameworks|frameworks/openai2|api|train|beside/NAME|engines/NAME|backends/NAME|examples/NAME [pytest arguments...]
+#   tests/matrix/run.sh oldest|middle|libraries|libraries/oldest|frameworks|frameworks/openai2|api|train|beside/NAME|engines/NAME|backends/NAME|examples/NAME|redact/NAME [pytest arguments...]
 #
 # The environment is made on the first run, under .venvs/, and again when its requirements change.
 # PYTHON names the interpreter to make it with.
@@ -16,7 +17,7 @@ name=${1:-}
 cd "$(dirname "$0")/../.."
 versions="tests/matrix/$name.txt"
 if [ -z "$name" ] || [ "$name" = tools ] || [ ! -f "$versions" ]; then
-    echo "usage: tests/matrix/run.sh oldest|middle|libraries|libraries/oldest|frameworks|frameworks/openai2|api|train|beside/NAME|engines/NAME|backends/NAME|examples/NAME [pytest arguments...]" >&2
+    echo "usage: tests/matrix/run.sh oldest|middle|libraries|libraries/oldest|frameworks|frameworks/openai2|api|train|beside/NAME|engines/NAME|backends/NAME|examples/NAME|redact/NAME [pytest arguments...]" >&2
     exit 2
 fi
 shift
@@ -44,7 +45,7 @@ tests=tests/instrumentation
 if [ -d "tests/${name%%/*}" ]; then
     tests="tests/${name%%/*}"
     case "$name" in
-        engines/* | examples/*) tests="$tests/test_${name#*/}.py" ;;
+        engines/* | examples/* | redact/*) tests="$tests/test_${name#*/}.py" ;;
         # Phoenix brings a plugin for pytest, which imports all of it.
         backends/*) tests="$tests/test_${name#backends/}.py"; set -- -p no:phoenix "$@" ;;
     esac
