@@ -18,7 +18,7 @@ LONGEST = 200
 """Characters of what was done in a table; all of it is what `--json` is for."""
 
 
-@click.group("store")
+@click.group("store", epilog=examples("rlhf-otel store audit"))
 def command() -> None:
     """Look into the store itself: who has read, exported, erased."""
 

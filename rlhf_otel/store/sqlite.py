@@ -35,7 +35,7 @@ from rlhf_otel.store.rows import (
     point_of_row,
     span_of_row,
 )
-from rlhf_otel.store.sql import at_most, query
+from rlhf_otel.store.sql import at_most, migrations, query
 from rlhf_otel.store.statements import Statements
 
 if TYPE_CHECKING:
@@ -351,7 +351,10 @@ def _migrated(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:
 
 def _checked(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:
     with _closed_on_error(connection, path):
-        if missing(connection, path):
+        lacking = missing(connection, path)
+        if len(lacking) == len(migrations()):
+            raise StoreError(f"{path}: an empty file; open it for writing once, so that it becomes a store")
+        if lacking:
             raise OutdatedError(f"{path}: written by an older version")
     return connection
 

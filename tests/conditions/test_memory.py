@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from rlhf_otel import config, handles, instrumentation, totals
-from rlhf_otel.export import setup, telemetry
+from rlhf_otel.export import arms, setup
 from rlhf_otel.feedback import detect
 from rlhf_otel.instrumentation.call import open_streams
 
@@ -115,7 +115,7 @@ class Nowhere:
 def taken(clean_process, monkeypatch):
     """Recording is on, on a provider of ours; what is remembered of past calls is full from the start."""
     monkeypatch.setattr(handles, "CAPACITY", 200)
-    monkeypatch.setattr(telemetry, "_ARMS", 100)
+    monkeypatch.setattr(arms, "_MOST", 100)
     monkeypatch.setattr(totals, "_RATED", 100)
     monkeypatch.setattr(detect, "_turns", detect.Turns(200))
     sink = Nowhere()

@@ -175,7 +175,7 @@ def test_a_pattern_that_never_ends_masks_the_text_whole(with_rules, caplog):
     """The text is never passed raw, the next text is looked at again, and what was hopeless is not tried again."""
     redactor, before = with_rules("[rules]\nbad = '(a+)+$'"), hooks.counters["redaction_timeouts"]
     assert redactor.text(ENDLESS) == "[REDACTED:too-slow]"
-    assert redactor.value({"a": [ENDLESS]}) == {"a": ["[REDACTED:too-slow]"]}
+    assert redactor.value({"k": [ENDLESS]}) == {"k": ["[REDACTED:too-slow]"]}
     assert redactor.text("baaa") == "b[REDACTED:bad]"
     assert hooks.counters["redaction_timeouts"] == before + 2
     assert "takes too long, so texts are masked whole: (a+)+$" in caplog.text

@@ -12,7 +12,7 @@ from rlhf_otel.store import Store, StoreError
 from rlhf_otel.store.ledger import Credential
 
 HASH = hashlib.sha256(b"a secret").digest()
-SOON = time.time_ns() + 60_000_000_000
+SOON = time.time_ns() + 3_600_000_000_000
 
 
 def test_what_was_done_is_kept_in_its_order(path: Path) -> None:
