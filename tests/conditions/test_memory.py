@@ -153,15 +153,16 @@ def test_memory_stays_flat(half, client, taken):
     What is loaded or compiled once, whenever that comes, is no leak: of three times as many calls one has to stay flat.
     """
     make(client, 300 + half)
-    before = used()
-    for times in (1, 2, 3):
+    made, before = 300 + half, used()
+    for _ in range(3):
         make(client, half)
+        made += half
         after = used()
         grown = (after[0] - before[0]) / half, after[1] - before[1]
         if grown[0] < 0.1:
             break
         before = after
-    assert taken.count == 300 + (1 + times) * half
+    assert taken.count == made
     assert grown[0] < 0.1
     assert grown[1] < 2_000_000  # Python takes a megabyte at a time
     assert len(open_streams) == 0
