@@ -111,7 +111,17 @@ def pages(store: Path, spans: list[str]) -> str:
 
 
 @pytest.fixture
-def told(tmp_path, lenient, clients, llm, capsys):
+def our_log():
+    """Our logger as it was before: at DEBUG, pytest would keep a record of every call of the tests that follow."""
+    logger = hooks.logger
+    handlers, filters, level, propagate = logger.handlers[:], logger.filters[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.filters[:], logger.propagate = handlers, filters, propagate
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def told(tmp_path, lenient, clients, llm, capsys, our_log):
     """Plays the application with some settings and gives all that was kept of it, the spool among it."""
 
     def run(words: dict[str, str], **settings: Any) -> dict[str, str]:
@@ -126,9 +136,6 @@ def told(tmp_path, lenient, clients, llm, capsys):
             kept = everything_kept(tmp_path, backend, capsys)
         kept["spool"] = b"".join(segments).decode("latin-1")
         rlhf.shutdown()
-        hooks.logger.handlers.clear()
-        hooks.logger.filters.clear()
-        hooks.logger.propagate = True
         return kept
 
     return run
