@@ -83,6 +83,7 @@ class Worker:
         self._backlog = None if self._spool is None else Backlog(self._spool, of_shared=False)
         self._erasures: Requests | None = None
         self._start_lock = threading.RLock()
+        self._is_starting = False
         self._thread: threading.Thread | None = None
         self._outboxes: list[Outbox] | None = None
         self._lost = self._is_replaying = False
@@ -218,13 +219,19 @@ class Worker:
             return True
         self._inbox.refit()
         with self._start_lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                try:
-                    self._thread.start()
-                except RuntimeError as error:
-                    hooks.say("no thread", "the export thread was not started (%s); what is recorded waits", error)
-                    return False
+            # Whoever comes here while a thread is being started, and holds the lock, is a finalizer or a greenlet that
+            # runs in the midst of it; that thread is not alive yet, and takes this item as well.
+            if self._is_starting or (self._thread is not None and self._thread.is_alive()):
+                return True
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._is_starting = True
+            try:
+                self._thread.start()
+            except RuntimeError as error:
+                hooks.say("no thread", "the export thread was not started (%s); what is recorded waits", error)
+                return False
+            finally:
+                self._is_starting = False
         return True
 
     # --- The thread -----------------------------------------------------------------------------------------------

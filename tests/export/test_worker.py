@@ -328,6 +328,24 @@ def test_strict_does_not_end_the_thread(make, monkeypatch):
     assert hooks.counters["faults"] == 2
 
 
+def test_an_item_in_the_midst_of_the_first(make, monkeypatch):
+    """What a finalizer or a greenlet leaves while the thread is being started makes no second one: one takes both."""
+    worker, started, start = make(sink := Sink()), [], threading.Thread.start
+
+    def interrupted(thread):
+        started.append(thread)
+        if len(started) == 1:
+            worker.put("meanwhile")
+        start(thread)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", interrupted)
+        worker.put("first")
+        assert worker.flush(5)
+    assert sink.taken == ["first", "meanwhile"]
+    assert started == [worker._thread]
+
+
 def no_thread(_):
     """What a system says that has no more threads to give."""
     raise RuntimeError("can't start new thread")
