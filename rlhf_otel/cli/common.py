@@ -74,6 +74,16 @@ def store_path(config: Config) -> str:
     return config.store or DEFAULT_STORE
 
 
+def refuse_memory(path: str | Path | None) -> None:
+    """Stops a command at a store that only its own process can see.
+
+    Raises:
+        Problem: it is in memory.
+    """
+    if str(path) == ":memory:":
+        raise Problem("the store :memory: lives and dies with its process; name a file with --store PATH")
+
+
 @contextlib.contextmanager
 def reading(store: str | None) -> Iterator[Store]:
     """Opens the store for reading, and closes it.
@@ -84,8 +94,7 @@ def reading(store: str | None) -> Iterator[Store]:
     from rlhf_otel.store import Store, StoreError
 
     path = store_path(load({"store": store}))
-    if path == ":memory:":
-        raise Problem("the store :memory: lives and dies with its process; name a file with --store PATH")
+    refuse_memory(path)
     if not Path(path).exists():
         raise Problem(
             f"there is no store at {path}. To make one: rlhf-otel-instrument python app.py\n"
@@ -109,8 +118,7 @@ def writing(store: str | None) -> Iterator[Store]:
     from rlhf_otel.store import Store, StoreError
 
     path = store_path(load({"store": store}))
-    if path == ":memory:":
-        raise Problem("the store :memory: lives and dies with its process; name a file with --store PATH")
+    refuse_memory(path)
     try:
         with Store.open(path) as opened:
             yield opened

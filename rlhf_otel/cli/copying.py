@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-import getpass
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rlhf_otel.cli.common import Problem, print_json, reading, store_path
-from rlhf_otel.config import load
+from rlhf_otel.cli.common import Problem, print_json, reading
+from rlhf_otel.cli.who import note_export
 
 if TYPE_CHECKING:
     from rlhf_otel.importers.exact import Exact
@@ -35,7 +34,7 @@ def copy(out: Path, form: str, store: str | None, *, as_json: bool) -> None:
         check_place(out, replace=False)
         with reading(store) as opened, progress_bar() as progress, folder(out, replace=False) as place:
             counts = opened.counts()
-            _note(store, out, form, counts)
+            _note(opened.path, out, form, counts)
             of: dict[str, Iterator[Exact]] = {
                 "interaction": opened.interactions(newest_first=False),
                 "feedback": opened.all_feedback(),
@@ -55,14 +54,13 @@ def copy(out: Path, form: str, store: str | None, *, as_json: bool) -> None:
         click.echo(f"{written['interaction']:,} calls and {written['feedback']:,} feedback in {out}")
 
 
-def _note(store: str | None, out: Path, form: str, counts: Mapping[str, int]) -> None:
+def _note(path: str, out: Path, form: str, counts: Mapping[str, int]) -> None:
     """Notes who took everything, before it is taken."""
-    from rlhf_otel.store import Store, StoreError
+    from rlhf_otel.store import StoreError
 
     what = {"format": form, "out": str(out), "interactions": counts["interactions"], "feedback": counts["feedback"]}
     try:
-        with Store.open(store_path(load({"store": store}))) as opened:
-            opened.audit("export", what, who=f"cli:{getpass.getuser()}")
+        note_export(path, what)
     except StoreError as error:
         raise Problem(f"nothing was written, as it could not be noted who asked for it: {error}") from None
 

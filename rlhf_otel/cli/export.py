@@ -11,7 +11,7 @@ import click
 
 from rlhf_otel.cli.common import Problem, console, examples, hanging, json_option, print_json, reading, store_option
 from rlhf_otel.cli.recipe_options import is_filtered, read, recipe_of, recipe_options
-from rlhf_otel.cli.who import operator
+from rlhf_otel.cli.who import note_export
 
 if TYPE_CHECKING:
     from rlhf_otel.datasets import Finding, Outcome, Recipe
@@ -108,12 +108,11 @@ def make(recipe: Recipe, store: str | None, out: Path | None, *, replace: bool =
 
 def _note(path: str, outcome: Outcome) -> None:
     """Has the store remember who exported what. One that cannot be written, as a copy somewhere, has no such list."""
-    from rlhf_otel.store import Store, StoreError
+    from rlhf_otel.store import StoreError
 
     what = {"format": outcome.recipe.format, "rows": dict(outcome.rows), "out": str(outcome.path)}
     try:
-        with Store.open(path) as opened:
-            opened.audit("export", what, who=operator())
+        note_export(path, what)
     except StoreError as error:
         click.echo(f"who exported this was not noted: {error}", err=True)
 

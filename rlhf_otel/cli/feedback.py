@@ -19,6 +19,7 @@ from rlhf_otel.cli.common import (
     print_json,
     printable,
     reading,
+    refuse_memory,
     store_option,
 )
 from rlhf_otel.config import Config, load
@@ -274,8 +275,7 @@ def _store_in_use(config: Config) -> str | None:
     from rlhf_otel.export.own import store_path
 
     path = store_path(config)
-    if path == ":memory:":
-        raise Problem("the store :memory: lives and dies with its process; name a file with --store PATH")
+    refuse_memory(path)
     return path
 
 

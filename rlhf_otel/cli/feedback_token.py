@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from rlhf_otel.cli.common import (
     store_option,
     store_path,
 )
+from rlhf_otel.cli.marks import full_moment
 from rlhf_otel.config import ConfigError, load
 
 if TYPE_CHECKING:
@@ -136,13 +136,9 @@ def _shown(claims: Claims) -> dict[str, Any]:
     return {
         "span_id": claims.span_id,
         "trace_id": claims.trace_id or "unknown",
-        "start": _moment(claims.start_ns / 1e9) if claims.start_ns else "unknown",
-        "expires": _moment(claims.expires),
+        "start": full_moment(claims.start_ns) if claims.start_ns else "unknown",
+        "expires": full_moment(claims.expires * 1_000_000_000),
         "rater": claims.rater,
         "names": list(claims.names),
         "key_id": claims.key_id,
     }
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")

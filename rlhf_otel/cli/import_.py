@@ -18,6 +18,7 @@ from rlhf_otel.cli.common import (
     json_option,
     print_json,
     printable,
+    refuse_memory,
     store_option,
     store_path,
 )
@@ -190,8 +191,7 @@ def _keep(taken: Iterator[Record], config: Config, done: _Done) -> None:
     from rlhf_otel.store import Store, StoreError
 
     path, redactor = store_path(config), redactor_for(config)
-    if path == ":memory:":
-        raise Problem("the store :memory: lives and dies with its process; name a file with --store PATH")
+    refuse_memory(path)
     try:
         with Store.open(path) as opened:
             before = _counts(opened)

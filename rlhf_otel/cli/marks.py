@@ -137,6 +137,11 @@ def outcome(interaction: Interaction) -> str:
     return "ok"
 
 
+def full_moment(time_ns: int) -> str:
+    """A time in full, to the second, with the difference of local time to UTC."""
+    return datetime.fromtimestamp(time_ns / 1e9).astimezone().isoformat(timespec="seconds")
+
+
 def moment(time_ns: int) -> str:
     """A time of this day as the clock shows it, an older one with its date, in at most 11 columns; local time."""
     local, now = datetime.fromtimestamp(time_ns / 1e9).astimezone(), datetime.now().astimezone()

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rlhf_otel.cli.common import Problem, printable, store_path
+from rlhf_otel.cli.common import Problem, printable, refuse_memory, store_path
 from rlhf_otel.cli.subjects import known
 from rlhf_otel.cli.who import operator
 from rlhf_otel.config import load
@@ -90,8 +90,7 @@ class Purging:
         from rlhf_otel.store import Store, StoreError
         from rlhf_otel.store.inbox import read_in_at
 
-        if str(self._path) == ":memory:":
-            raise Problem("the store :memory: lives and dies with its process; name a file with --store PATH")
+        refuse_memory(self._path)
         if self._path.exists():
             try:
                 self._store = Store.open(self._path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +18,7 @@ from rlhf_otel.cli.common import (
     store_option,
     writing,
 )
+from rlhf_otel.cli.marks import full_moment
 from rlhf_otel.cli.who import operator
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def _free_name(store: Store, role: str) -> str:
 
 def _shown(one: Credential) -> dict[str, Any]:
     return {
-        "name": one.name, "kind": one.kind, "role": one.role, "created": _moment(one.created_ns),
-        "expires": None if one.expires_ns is None else _moment(one.expires_ns), "holds": one.holds(time.time_ns()),
+        "name": one.name, "kind": one.kind, "role": one.role, "created": full_moment(one.created_ns),
+        "expires": None if one.expires_ns is None else full_moment(one.expires_ns), "holds": one.holds(time.time_ns()),
     }  # fmt: skip
 
 
@@ -144,7 +144,3 @@ def _print(held: list[Credential]) -> None:
         expires = (shown["expires"] or "never") + ("" if shown["holds"] else " (over)")
         rows.append((one.name, one.kind, one.role, shown["created"], expires))
     print_table(("name", "kind", "role", "created", "expires"), rows)
-
-
-def _moment(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns / 1e9).astimezone().isoformat(timespec="seconds")

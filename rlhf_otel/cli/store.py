@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rlhf_otel.cli.common import examples, json_option, print_json, print_table, reading, store_option
+from rlhf_otel.cli.marks import full_moment
 
 if TYPE_CHECKING:
     from rlhf_otel.store.ledger import Entry
@@ -36,7 +36,7 @@ def audit(action: str | None, since: str | None, limit: int, as_json: bool, stor
     with reading(store) as opened:
         entries = opened.audited(action=action, since_ns=_since(since), limit=limit)
     if as_json:
-        print_json([{"time": _moment(one.time_ns), **one._asdict()} for one in entries])
+        print_json([{"time": full_moment(one.time_ns), **one._asdict()} for one in entries])
     elif entries:
         _print(entries)
     else:
@@ -54,14 +54,10 @@ def _since(text: str | None) -> int | None:
 
 
 def _print(entries: list[Entry]) -> None:
-    rows = [(_moment(one.time_ns), one.who, one.action, _words(one.what)) for one in entries]
+    rows = [(full_moment(one.time_ns), one.who, one.action, _words(one.what)) for one in entries]
     print_table(("time", "who", "action", "what"), rows)
 
 
 def _words(what: dict[str, Any]) -> str:
     told = ", ".join(f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in what.items())
     return told if len(told) <= LONGEST else f"{told[: LONGEST - 1]}…"
-
-
-def _moment(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns / 1e9).astimezone().isoformat(timespec="seconds")

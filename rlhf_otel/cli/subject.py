@@ -20,10 +20,9 @@ from rlhf_otel.cli.common import (
     printable,
     reading,
     store_option,
-    store_path,
 )
 from rlhf_otel.cli.subjects import subject_of, subject_options
-from rlhf_otel.cli.who import operator
+from rlhf_otel.cli.who import note_export
 from rlhf_otel.config import Config, load
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def command(out: Path, spool: str | None, as_json: bool, store: str | None, **op
             counts = _written(_told(opened, subject, load({"spool": spool, "store": store})), place, subject)
             if not counts:
                 raise Problem(f"nothing is stored on the {subject.kind} {printable(subject.id)!r}")
-            _note(store, subject, counts)
+            _note(opened.path, subject, counts)
         out.chmod(0o700)
     except WriteError as error:
         raise Problem(str(error)) from None
@@ -135,12 +134,11 @@ def _page(counts: dict[str, int], subject: Subject) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _note(store: str | None, subject: Subject, counts: dict[str, int]) -> None:
+def _note(path: str, subject: Subject, counts: dict[str, int]) -> None:
     """Notes who took it, before it is theirs."""
-    from rlhf_otel.store import Store, StoreError
+    from rlhf_otel.store import StoreError
 
     try:
-        with Store.open(store_path(load({"store": store}))) as opened:
-            opened.audit("export", {"subject": subject.kind, **counts}, who=operator())
+        note_export(path, {"subject": subject.kind, **counts})
     except StoreError as error:
         raise Problem(f"it was not written, as it could not be noted who asked for it: {error}") from None

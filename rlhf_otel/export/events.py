@@ -72,8 +72,13 @@ class Events:
 
     def made(self, feedback: Feedback, attributes: Mapping[str, Any]) -> Emitted:
         """The event that carries `feedback`, in the context of the rated span."""
-        ids = int(feedback.trace_id or "0", 16), int(feedback.span_id or "0", 16)
+        ids = numbers_of(feedback.trace_id, feedback.span_id)
         return Emitted(attributes, *ids, feedback.time_ns, time.time_ns(), feedback, self._logger)
+
+
+def numbers_of(trace_id: str, span_id: str) -> tuple[int, int]:
+    """Ids as OpenTelemetry has them; 0 for one that is unknown."""
+    return int(trace_id or "0", 16), int(span_id or "0", 16)
 
 
 def target_context(trace_id: int, span_id: int) -> Any:

@@ -12,7 +12,7 @@ from opentelemetry import trace
 
 from rlhf_otel import codec
 from rlhf_otel import semconv as s
-from rlhf_otel.export.events import target_context
+from rlhf_otel.export.events import numbers_of, target_context
 
 if TYPE_CHECKING:
     from rlhf_otel.records import Feedback
@@ -88,7 +88,7 @@ def _carry(tracer: Any, feedback: Feedback) -> bool:
 
     It takes no time. Beneath a span that was sampled it is sampled as well.
     """
-    about = target_context(int(feedback.trace_id or "0", 16), int(feedback.span_id or "0", 16))
+    about = target_context(*numbers_of(feedback.trace_id, feedback.span_id))
     target = trace.get_current_span(about).get_span_context()
     span = tracer.start_span(
         f"feedback {feedback.name}",

@@ -18,7 +18,7 @@ from rlhf_otel import __version__, app_context, codec, consents, handles, hooks,
 from rlhf_otel.export import discreet, forms, limits, whose
 from rlhf_otel.export.arms import Arms
 from rlhf_otel.export.capturing import Capturing
-from rlhf_otel.export.events import details, target_context
+from rlhf_otel.export.events import details, numbers_of, target_context
 from rlhf_otel.export.hold import hold_of, samples
 from rlhf_otel.export.items import EndedSpan, Event, ended
 from rlhf_otel.export.metrics import Instruments
@@ -196,7 +196,7 @@ class ProviderTelemetry:
 
     def _emit(self, feedback: Feedback) -> None:
         attributes = forms.event_attributes(feedback, self.config.feedback_as)
-        context = _target_context(feedback.trace_id, feedback.span_id)
+        context = target_context(*numbers_of(feedback.trace_id, feedback.span_id))
         self._log(semconv.EVALUATION_EVENT, attributes, context, feedback.time_ns)
         self._count(feedback)
 
@@ -208,7 +208,7 @@ class ProviderTelemetry:
         self._log(semconv.CONSENT_EVENT, codec.statement_attributes(said), Context(), said.time_ns)
 
     def _emit_details(self, interaction: Interaction) -> None:
-        target = _target_context(interaction.trace_id, interaction.span_id)
+        target = target_context(*numbers_of(interaction.trace_id, interaction.span_id))
         self._log(semconv.DETAILS_EVENT, details(interaction), target, interaction.end_ns)
 
     def _status(self, feedback: Feedback) -> str:
@@ -392,7 +392,3 @@ class Telemetry(ProviderTelemetry):
         """The handle of a stored interaction that goes by one of these ids; None without a store."""
         store = self.own.store_sink
         return store.find(turn=turn, **ids) if store is not None and any(ids.values()) else None
-
-
-def _target_context(trace_id: str, span_id: str) -> Any:
-    return target_context(int(trace_id or "0", 16), int(span_id or "0", 16))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import _logs, metrics, trace
@@ -27,11 +28,7 @@ _LOADED_BY_NAME = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ
 
 def meter_provider() -> Any:
     """The global meter provider; None where none has been set. Not asked for then, for the same reason."""
-    held = getattr(metrics, "_internal", metrics)
-    if getattr(held, "_METER_PROVIDER", metrics) is None and not _METERS_LOADED_BY_NAME:
-        return None
-    provider = metrics.get_meter_provider()
-    return None if is_stand_in(provider) else provider
+    return _where_set(metrics, "_METER_PROVIDER", metrics.get_meter_provider, _METERS_LOADED_BY_NAME)
 
 
 _METERS_LOADED_BY_NAME = "OTEL_PYTHON_METER_PROVIDER" in os.environ
@@ -39,11 +36,14 @@ _METERS_LOADED_BY_NAME = "OTEL_PYTHON_METER_PROVIDER" in os.environ
 
 def logger_provider() -> Any:
     """The global logger provider; None where none has been set. The same holds."""
-    held = getattr(_logs, "_internal", _logs)
-    if getattr(held, "_LOGGER_PROVIDER", _logs) is None and not _LOGGERS_LOADED_BY_NAME:
-        return None
-    provider = _logs.get_logger_provider()
-    return None if is_stand_in(provider) else provider
+    return _where_set(_logs, "_LOGGER_PROVIDER", _logs.get_logger_provider, _LOGGERS_LOADED_BY_NAME)
 
 
 _LOGGERS_LOADED_BY_NAME = "OTEL_PYTHON_LOGGER_PROVIDER" in os.environ
+
+
+def _where_set(api: Any, name: str, get: Callable[[], Any], is_loaded_by_name: bool) -> Any:
+    if getattr(getattr(api, "_internal", api), name, api) is None and not is_loaded_by_name:
+        return None
+    provider = get()
+    return None if is_stand_in(provider) else provider

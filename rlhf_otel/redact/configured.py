@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from rlhf_otel import hooks
 from rlhf_otel.redact.keyed import DEFAULT_KEYS, KeyRule
@@ -21,6 +21,10 @@ NAMES = frozenset({"all", *(name for rule in DEFAULT_RULES for name in (rule.nam
 Named = TypeVar("Named", Rule, KeyRule)
 
 
+@overload
+def redactor_for(config: Config) -> Redactor | None: ...
+@overload
+def redactor_for(config: Config, *, always: Literal[True]) -> Redactor: ...
 def redactor_for(config: Config, *, always: bool = False) -> Redactor | None:
     """The redactor with the rules of the settings and of the user's file.
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rlhf_otel.redact.rule import PLACEHOLDER, Allowed, Placeholder
+from rlhf_otel.redact.rule import PLACEHOLDER, Allowed, Placeholder, plain
 from rlhf_otel.redact.rules.credentials import is_quoted_password
 
 _BETWEEN: Final = "[_ .-]?"
@@ -129,7 +129,7 @@ class KeyInText:
             value = groups["v"] or groups.get("v2") or groups["n"] or ""
             if not _goes(value, self._rule, allowed):
                 return found[0]
-            mark = f"[REDACTED:{self.name}]" if placeholder is None else placeholder(self.name, value)
+            mark = (placeholder or plain)(self.name, value)
             return f"{found['keep']}{quote}{mark}{quote}"
 
         return self._escaped.sub(replaced, self._plain.sub(replaced, text))

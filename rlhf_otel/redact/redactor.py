@@ -14,7 +14,7 @@ from rlhf_otel.redact.gate import Gate
 from rlhf_otel.redact.keyed import DEFAULT_KEYS, KeyInText, KeyRule, Keys
 from rlhf_otel.redact.numbers import is_public_address
 from rlhf_otel.redact.paths import PathRule, masked
-from rlhf_otel.redact.rule import Allowed, Placeholder, Step, TooSlow
+from rlhf_otel.redact.rule import Allowed, Placeholder, Step, TooSlow, plain
 from rlhf_otel.redact.rules import DEFAULT_RULES, SHORTEST
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Redactor:
 
     def mark(self, name: str, value: str) -> str:
         """What stands in the place of `value`, which the rule `name` has found."""
-        return f"[REDACTED:{name}]" if self._placeholder is None else self._placeholder(name, value)
+        return (self._placeholder or plain)(name, value)
 
     def mark_with(self, placeholder: Placeholder) -> None:
         """Has `placeholder` say what stands in the place of what is found."""

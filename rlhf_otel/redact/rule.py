@@ -45,6 +45,11 @@ class Step(Protocol):
         """`text` without what it looks for."""
 
 
+def plain(name: str, _value: str) -> str:
+    """What stands in the place of whatever the rule `name` has found, where nothing else is said."""
+    return f"[REDACTED:{name}]"
+
+
 PLACEHOLDER: Final = re.compile(r"\[REDACTED:([a-z0-9][a-z0-9_-]*)(?::[0-9a-f]{6})?\]")
 """What stands in the place of a secret, with the name of the rule."""
 
@@ -90,7 +95,7 @@ class Rule:
     @property
     def replacement(self) -> str:
         """The template for `re.sub`."""
-        return (r"\g<keep>" if "keep" in self.pattern.groupindex else "") + f"[REDACTED:{self.name}]"
+        return (r"\g<keep>" if "keep" in self.pattern.groupindex else "") + plain(self.name, "")
 
     def apply(self, text: str, placeholder: Placeholder | None = None, allowed: Allowed | None = None) -> str:
         """`text` with every secret of this kind replaced.
@@ -120,7 +125,7 @@ class Rule:
         value = found[0][len(kept) :]
         if (self.check is not None and not self.check(value)) or (allowed is not None and allowed(value)):
             return found[0]
-        return kept + (f"[REDACTED:{self.name}]" if placeholder is None else placeholder(self.name, value))
+        return kept + (placeholder or plain)(self.name, value)
 
 
 @functools.cache

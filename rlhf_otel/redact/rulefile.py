@@ -14,7 +14,7 @@ from rlhf_otel.redact.cheap import literals
 from rlhf_otel.redact.fields import FEEDBACK_FIELDS, INTERACTION_FIELDS
 from rlhf_otel.redact.keyed import KeyRule
 from rlhf_otel.redact.paths import PathRule
-from rlhf_otel.redact.rule import Allowed, Placeholder, Rule
+from rlhf_otel.redact.rule import Allowed, Placeholder, Rule, plain
 from rlhf_otel.redact.timebox import BoxedPattern
 from rlhf_otel.redact.user import UserRules
 
@@ -53,7 +53,7 @@ class UserRule:
         for start, end in self.boxed.spans(text):
             value = text[start:end]
             if value and not (allowed is not None and allowed(value)):
-                mark = f"[REDACTED:{self.name}]" if placeholder is None else placeholder(self.name, value)
+                mark = (placeholder or plain)(self.name, value)
                 pieces += [text[at:start], mark]
                 at = end
         return "".join([*pieces, text[at:]])

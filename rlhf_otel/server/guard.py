@@ -11,6 +11,7 @@ from rlhf_otel.server.access import Principal, may
 from rlhf_otel.server.access.browsers import is_from_here, read_cookie
 from rlhf_otel.server.answers import BAD_DATA, FORBIDDEN, UNKNOWN_SENDER, Refusal
 from rlhf_otel.token import is_token
+from rlhf_otel.web.requests import bearer_in
 
 if TYPE_CHECKING:
     from rlhf_otel.server.access.keyring import Keyring
@@ -53,7 +54,7 @@ class Guard:
             Refusal: they may not.
         """
         await self.keyring.freshen()
-        principal = self.keyring.bearer(_bearer(authorization)) if authorization else None
+        principal = self.keyring.bearer(bearer_in(authorization) or "") if authorization else None
         if principal is not None:
             if not may(principal, "ingest"):
                 raise Refusal(
@@ -73,7 +74,7 @@ class Guard:
             Refusal: what they show is not genuine, or a page of somebody else makes their browser ask.
         """
         await self.keyring.freshen()
-        bearer = _bearer(headers.get(b"authorization", b"").decode("latin-1"))
+        bearer = bearer_in(headers.get(b"authorization", b"").decode("latin-1"))
         if bearer and not is_token(bearer):
             principal = self.keyring.bearer(bearer)
             if principal is None:
@@ -119,12 +120,6 @@ def is_address(name: str) -> bool:
 def is_loopback(host: str) -> bool:
     """Whether what listens at `host` can be reached from this machine alone."""
     return ip_address(host).is_loopback if is_address(host) else host == "localhost"
-
-
-def _bearer(authorization: str) -> str:
-    """The token in an `Authorization` header; empty where there is none."""
-    scheme, _, told = authorization.partition(" ")
-    return told.strip() if scheme.lower() == "bearer" else ""
 
 
 def _without_port(host: str) -> str:

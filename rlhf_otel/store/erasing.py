@@ -243,19 +243,11 @@ def patiently(store: Store) -> Iterator[sqlite3.Connection]:
     Raises:
         StoreError: it could not be had for a long time.
     """
-    give_up = time.monotonic() + PATIENCE_S
     with contextlib.ExitStack() as stack:
-        while True:
-            try:
-                connection = stack.enter_context(store._writing())
-                break
-            except StoreError as error:
-                if "locked" not in str(error.__cause__) or time.monotonic() > give_up:
-                    raise
-        yield connection
+        yield insist(lambda: stack.enter_context(store._writing()))
 
 
-def insist(call: Callable[[], None]) -> None:
+def insist(call: Callable[[], _Any]) -> _Any:
     """Calls what writes to a store, and again where others were too busy.
 
     Raises:

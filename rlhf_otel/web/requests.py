@@ -25,6 +25,12 @@ _RAW_JSON = (b"content-type", JSON.encode())
 _dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 
+def bearer_in(authorization: str) -> str | None:
+    """What an `Authorization` header has behind `Bearer`; None where it says something else."""
+    kind, _, secret = authorization.partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else None
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """An HTTP request.
@@ -48,8 +54,7 @@ class Request:
     @property
     def bearer(self) -> str | None:
         """What the `Authorization` header has behind `Bearer`."""
-        kind, _, secret = self.headers.get("authorization", "").partition(" ")
-        return secret.strip() if kind.lower() == "bearer" else None
+        return bearer_in(self.headers.get("authorization", ""))
 
     @property
     def content_type(self) -> str:

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from rlhf_otel.config import load
 from rlhf_otel.datasets.gates.finding import FAILED, PASSED, Finding, Sample, rows
-from rlhf_otel.redact import Redactor, redactor_for
+from rlhf_otel.redact import redactor_for
 from rlhf_otel.redact.rule import PLACEHOLDER
 
 
@@ -22,7 +22,7 @@ class Secrets:
     def __init__(self) -> None:
         with contextlib.suppress(ImportError):
             import_module("pydantic_core")  # what the redactor searches with where it is loaded: far faster
-        self._redactor = redactor_for(load(), always=True) or Redactor()
+        self._redactor = redactor_for(load(), always=True)
         self._kinds: Counter[str] = Counter()
         self.hits: list[int] = []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel.codec import prompt_text, response_text
-from rlhf_otel.server.pages.listing import Filters, found
+from rlhf_otel.server.pages.listing import Filters, call_at, found
 from rlhf_otel.views import outcome
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ def newest(site: Site, request: Request) -> Response:
 
 def one(site: Site, request: Request) -> Response:
     """One call: messages, answer, figures and feedback."""
-    from rlhf_otel.server.pages.listing import call_at
-
     call = call_at(site.store, request)
     site.noted(request, "read", {"page": "/calls", "calls": [call.span_id]})
     current = site.store.feedback_on([call])[call.span_id]

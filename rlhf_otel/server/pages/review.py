@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
 from rlhf_otel.codec import prompt_text, response_text
 from rlhf_otel.server.answers import BAD_DATA, NOT_FOUND, Refusal
+from rlhf_otel.server.pages.site import fields_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rlhf_otel.server.pages.site import Site
 
 _MOST_FIELDS = 1000
+_TOO_MANY = "there are too many texts for a page: `rlhf-otel review edit` changes them"
 _TEXT = "text."
 
 
@@ -33,7 +35,7 @@ def page(site: Site, request: Request) -> Response:
 
 def decide(site: Site, request: Request) -> Response:
     """Does what the button says that was pressed."""
-    given = _fields(request)
+    given = fields_of(request, most=_MOST_FIELDS, too_many=_TOO_MANY, keep_empty=True)
     action, name = given.get("action", ""), given.get("id", "")
     desk = site.review
     waiting = desk.waiting()
@@ -94,15 +96,6 @@ def _changed(each: Any, given: dict[str, str]) -> dict[str, str]:
 
 def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _fields(request: Request) -> dict[str, str]:
-    """What the form sent, texts that were emptied too."""
-    try:
-        body = request.state.body.decode("utf-8", "replace")
-        return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
-    except ValueError:
-        raise Refusal(BAD_DATA, "there are too many texts for a page: `rlhf-otel review edit` changes them") from None
 
 
 def _back(said: str) -> Response:

@@ -131,13 +131,22 @@ def reads_pages(request: Request) -> bool:
     return is_page and "text/html" in request.headers.get("accept", "")
 
 
-def fields_of(request: Request) -> dict[str, str]:
+def fields_of(
+    request: Request, *, most: int = 100, too_many: str = "there are too many fields", keep_empty: bool = False
+) -> dict[str, str]:
     """What a form sent.
+
+    Args:
+        request: has the form in its body.
+        most: so many fields at most.
+        too_many: what is said where there are more.
+        keep_empty: whether fields that were emptied are among them.
 
     Raises:
         Refusal: more than any form has.
     """
     try:
-        return dict(parse_qsl(request.state.body.decode("utf-8", "replace"), max_num_fields=100))
+        body = request.state.body.decode("utf-8", "replace")
+        return dict(parse_qsl(body, keep_blank_values=keep_empty, max_num_fields=most))
     except ValueError:
-        raise Refusal(BAD_DATA, "there are too many fields") from None
+        raise Refusal(BAD_DATA, too_many) from None
