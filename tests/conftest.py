@@ -7,6 +7,8 @@ import signal
 
 import pytest
 
+from tests.real_data.convert import FOLDER
+
 SLOW = "RLHF_OTEL_TEST_SLOW"
 COLLECTOR_NOT_BUILT = "the real collector is not built: "
 """How the reason begins for which a test of the collector is skipped."""
@@ -23,12 +25,16 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves the slow tests out, unless they are asked for."""
-    if os.environ.get(SLOW):
-        return
+    """Leaves out the slow tests, unless they are asked for, and those whose data is not here."""
+    reasons = {}
+    if not os.environ.get(SLOW):
+        reasons["slow"] = f"slow; {SLOW}=1 or `make test-all` runs it"
+    if not FOLDER.is_dir():
+        reasons["real_data"] = f"there is no {FOLDER}"
     for item in items:
-        if item.get_closest_marker("slow") is not None:
-            item.add_marker(pytest.mark.skip(reason=f"slow; {SLOW}=1 or `make test-all` runs it"))
+        for marker, reason in reasons.items():
+            if item.get_closest_marker(marker) is not None:
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,17 +14,15 @@ from typing import Any
 
 import pytest
 
-import rlhf_otel
 from rlhf_otel.cli.recipe_options import read
 from rlhf_otel.datasets import Outcome, Recipe, make_dataset
 from rlhf_otel.store import Store
 from rlhf_otel.testing import FakeLLM, Reply
 from tests.datasets.conftest import dropped, lines
-from tests.real_data.convert import rows
+from tests.real_data.convert import FOLDER, rows
 
-FOLDER = Path(rlhf_otel.__file__).parents[2] / "shared" / "data"
 EACH = int(os.environ.get("RLHF_OTEL_TEST_CONVERSATIONS", "25"))
-pytestmark = [pytest.mark.real_data, pytest.mark.skipif(not FOLDER.is_dir(), reason=f"there is no {FOLDER}")]
+pytestmark = pytest.mark.real_data
 CONSENTS = ("train", "train", "train", "train", None, "train", "none", "eval")
 """Of one conversation after the other."""
 APP = """

@@ -9,6 +9,8 @@ from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
+FOLDER = Path(__file__).parents[3] / "shared" / "data"
+"""Beside the checkout; not everybody has it."""
 Row = dict[str, Any]
 RATINGS = {"Bad": 1, "Could be Improved": 2, "Acceptable": 3, "Excellent": 4}
 

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import rlhf_otel
-from tests.real_data.convert import conversations
+from tests.real_data.convert import FOLDER, conversations
 
-FOLDER = Path(rlhf_otel.__file__).parents[2] / "shared" / "data"
 EACH = int(os.environ.get("RLHF_OTEL_TEST_CONVERSATIONS", "60"))
-pytestmark = [pytest.mark.real_data, pytest.mark.skipif(not FOLDER.is_dir(), reason=f"there is no {FOLDER}")]
+pytestmark = pytest.mark.real_data
 
 
 def test_real_conversations_are_found_again_byte_for_byte(tmp_path: Path) -> None:

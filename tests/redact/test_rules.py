@@ -6,7 +6,6 @@ import gzip
 import json
 import re
 from collections import Counter
-from pathlib import Path
 
 import pydantic_core  # noqa: F401 - the faster search is used where it is there
 import pytest
@@ -14,11 +13,11 @@ import pytest
 from rlhf_otel.redact import DEFAULT_RULES, Redactor
 from rlhf_otel.redact.rule import ALONE, PLACEHOLDER
 from rlhf_otel.redact.rulefile import UserRule
+from tests.real_data.convert import FOLDER
 from tests.redact.keys import KEYS, NAMED, Maker
 
 redactor = Redactor()
 SEEDS = range(25)
-DATA = Path(__file__).parents[3] / "shared" / "data"
 AROUND = ["{}", "my key: {}, keep it", "A({});", "line\n{}\nline", '{{"a":"{}"}}', "看{}。"]
 
 
@@ -98,7 +97,7 @@ def test_in_what_real_people_say_only_addresses_and_telephones_are_found():
     """In 26,000 texts of conversations nothing is taken for a key, and all that is found was looked at: it is true."""
     found: Counter[str] = Counter()
     seen: set[str] = set()
-    for file in sorted(DATA.glob("*.gz")):
+    for file in sorted(FOLDER.glob("*.gz")):
         with gzip.open(file, "rt", encoding="utf-8") as lines:
             seen.update(text for line in lines for text in texts(json.loads(line)))
     for text in seen:
