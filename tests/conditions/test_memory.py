@@ -149,12 +149,12 @@ CALLS = [600, pytest.param(25_000, marks=SLOW)]
 @pytest.mark.parametrize("half", CALLS)
 def test_memory_stays_flat(half, client, taken):
     """The second half of many calls with long prompts takes no more memory than the first has left behind."""
-    make(client, 300)
+    make(client, 1_200)  # Python 3.13 needs as many until all that is reused is there
     make(client, half)
     blocks, resident = used()
     make(client, half)
     more_blocks, more_resident = used()
-    assert taken.count == 300 + 2 * half
+    assert taken.count == 1_200 + 2 * half
     assert (more_blocks - blocks) / half < 0.1
     assert more_resident - resident < 2_000_000  # Python takes a megabyte at a time
     assert len(open_streams) == 0

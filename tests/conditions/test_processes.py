@@ -22,9 +22,11 @@ WAYS = [
     pytest.param("forkserver", True, id="forkserver launched", marks=pytest.mark.slow),
 ]
 CHILDREN = ["process", "executor", "pool"]
+CRASHES = sys.version_info[:3] == (3, 13, 0)
 
 
 @posix
+@pytest.mark.skipif(CRASHES, reason="3.13.0 itself crashes where a stream is open at its end, without us, too")
 @pytest.mark.parametrize("to", ["http/protobuf", "grpc", "store"])
 def test_a_fork_with_an_open_stream_and_a_queued_span(to, start, tmp_path):
     """What was open or queued is the parent's to finish, what the child asks is the child's; nothing twice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from pathlib import Path
 
@@ -33,5 +34,5 @@ def test_every_option_of_the_command_is_documented():
 def test_every_field_of_a_reply_is_described():
     """The docstring of Reply has a line for each of its fields."""
     fields = {field.name for field in dataclasses.fields(testing.Reply)}
-    described = set(re.findall(r"^        (\w+): ", testing.Reply.__doc__, re.MULTILINE))
+    described = set(re.findall(r"^    (\w+): ", inspect.getdoc(testing.Reply), re.MULTILINE))
     assert described == fields
