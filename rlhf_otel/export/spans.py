@@ -29,6 +29,9 @@ _UNSET = Status(StatusCode.UNSET)
 class CallSpan(Span):
     """A span of the SDK in every way; what it does not have yet is made when it is first looked at."""
 
+    may_wait = True
+    """Nearly always what there is to say of it is only asked for on the export thread."""
+
     def __init__(
         self,
         spans: CallSpans,

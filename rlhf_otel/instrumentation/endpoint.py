@@ -19,8 +19,9 @@ class Endpoint(Protocol):
     raises, the list is where that text is gathered; `line(call, value)`, which reads one of an answer's JSON lines;
     `reads_text`, where an answer may be plain text; `marks_end`, where `chunk` sets `call.complete` at what every
     answer ends with, so that a stream without it was cut short; `usage_option`, by which a stream is asked for its
-    usage, see `asking`; `exhausted(call, stream)`, which reads what a stream object knows at its end; and `unrecorded`,
-    see `Unrecorded`.
+    usage, see `asking`; `exhausted(call, stream)`, which reads what a stream object knows at its end; `answer_waits`,
+    where nothing but the id of an answer is needed at once, so that `response` may read it later; and `unrecorded`, see
+    `Unrecorded`.
     """
 
     operation: str

@@ -19,7 +19,7 @@ import wrapt
 
 from rlhf_otel import handles, hooks, semconv
 from rlhf_otel.instrumentation import adoption, asking, under_way
-from rlhf_otel.instrumentation.bodies import read_whole, readable
+from rlhf_otel.instrumentation.bodies import read_whole
 from rlhf_otel.instrumentation.call import Call
 from rlhf_otel.instrumentation.endpoint import Endpoint
 from rlhf_otel.instrumentation.patching import Library, Patch
@@ -290,11 +290,13 @@ def _tracer_property(original: property) -> property:
 
 
 def _note_response(call: Call, response: Any, retries: int | None) -> None:
-    """Keeps what a parsed response no longer has: headers, retries; and watches a body that is still to be read."""
+    """Keeps what a parsed response no longer has: headers, bytes, retries; watches a body that is still to be read."""
     call.headers_at = _clock()
     _note_headers(call, response.headers)
     call.retries = retries or 0
-    if not hasattr(response, "_content"):
+    if hasattr(response, "_content"):
+        call.received(response._content)
+    else:
         Watch(call, response)
 
 
@@ -316,7 +318,7 @@ def _returned(call: Call, result: Any) -> None:
         if response is not None:
             _returned_raw(call, result, response)
         elif not call.stream:
-            call.read(call.endpoint.response, readable(result))
+            call.read_answer(result)
             call.finish()
         if call.handle is not None:
             handles.attach(call.handle, result)
@@ -327,6 +329,7 @@ def _returned(call: Call, result: Any) -> None:
 
 def _returned_raw(call: Call, result: Any, response: Any) -> None:
     if hasattr(response, "_content"):
+        call.received(None)  # it is read here
         read_whole(call, response)
         call.finish()
     elif (watch := watch_of(response)) is not None:
@@ -338,6 +341,7 @@ def _raised(call: Call, error: BaseException) -> None:
     try:
         if call.handle is None:
             call.start()
+        call.received(None)
         response = getattr(error, "response", None)
         request = getattr(error, "request", None)
         if response is not None:

@@ -42,6 +42,23 @@ def test_what_is_changed_after_the_call_does_not_reach_the_record(ask):
     assert [part["content"] for m in interaction.input for part in m["parts"]] == ["first"]
 
 
+def test_what_is_changed_in_an_answer_does_not_reach_the_record(ask):
+    """The answer is kept as it came, though the application changes it before anybody has read it."""
+    gate = threading.Event()
+    rlhf.add_processor(lambda interaction: gate.wait(5) and None)
+    rlhf.instrument()
+    ask()  # holds up the export thread
+    answer = ask()
+    said = answer.choices[0].message.content
+    answer.choices[0].message.content = "changed"
+    answer.usage.completion_tokens = -1
+    gate.set()
+    (newest, _), _ = rlhf.interactions()
+    assert newest.span_id == rlhf.handle(answer).span_id
+    assert [part["content"] for m in newest.output for part in m["parts"]] == [said]
+    assert newest.output_tokens > 0
+
+
 def test_a_processor_added_to_our_provider_switches_to_inline(ask):
     """From then on a span is final when its call returns; what was put off still arrives."""
     telemetry = setup.configure_global(config.load({"store": ":memory:"}))

@@ -45,7 +45,7 @@ class Messages:
     """`/v1/messages`."""
 
     operation = "chat"
-    marks_end = True
+    marks_end = answer_waits = True
 
     def request(self, call: Call, body: Mapping[str, Any]) -> None:
         """Reads the parameters, the system prompt, the messages and the tools."""

@@ -57,7 +57,7 @@ class Chat:
     """`/chat/completions`."""
 
     operation = "chat"
-    marks_end = True
+    marks_end = answer_waits = True
     usage_option = openai_usage
 
     def request(self, call: Call, body: Mapping[str, Any]) -> None:
