@@ -30,10 +30,11 @@ class Answers:
     Attributes:
         retry_after_s: how long the backend asked us to wait, in its last answer; 0 where it did not ask.
         has_answered: whether the last request was answered at all; None where that cannot be known.
+        refusal: the status of the last answer that was none of success, as in `HTTP 401`; empty without one.
     """
 
     def __init__(self, exporter: Any, signal: Signal) -> None:
-        self.retry_after_s = 0.0
+        self.retry_after_s, self.refusal = 0.0, ""
         self.has_answered: bool | None = None
         self._signal = signal
         transport = getattr(getattr(exporter, "_client", None), "_transport", None)
@@ -51,7 +52,7 @@ class Answers:
 
     def forget(self) -> None:
         """Forgets the last answer."""
-        self.retry_after_s = 0.0
+        self.retry_after_s, self.refusal = 0.0, ""
         self.has_answered = None if self.has_answered is None else False
 
     def _http(self, response: Any, *_: Any, **__: Any) -> None:
@@ -60,6 +61,7 @@ class Answers:
             if response.ok:
                 self.taken(self._message().FromString(response.content))
             else:
+                self.refusal = f"HTTP {response.status_code}"
                 self.retry_after_s = _seconds(response.headers.get("retry-after"))
 
     def taken(self, response: Any) -> None:
@@ -82,7 +84,8 @@ class Answers:
         from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped, unused-ignore]
 
         with contextlib.suppress(Exception):
-            self.has_answered = error.code().name not in _FROM_NOBODY
+            self.refusal = error.code().name
+            self.has_answered = self.refusal not in _FROM_NOBODY
             told = dict(error.trailing_metadata()).get("google.rpc.retryinfo-bin")
             delay = RetryInfo.FromString(told).retry_delay if told else None
             self.retry_after_s = 0.0 if delay is None else delay.seconds + delay.nanos / 1e9

@@ -208,6 +208,11 @@ class _ExporterSink:
         return self._answers.retry_after_s
 
     @property
+    def refusal(self) -> str:
+        """The status with which the backend refused the last request; empty where there was none."""
+        return self._answers.refusal
+
+    @property
     def has_answered(self) -> bool | None:
         """Whether the backend has answered the last request; None where that cannot be known."""
         return self._answers.has_answered

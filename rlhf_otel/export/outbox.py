@@ -303,8 +303,9 @@ class Outbox:
             sent = False
         else:
             if not sent and not self._was_too_large():
-                said = "%s does not take data; %d items wait (the application is not affected; see: rlhf-otel doctor)"
-                hooks.say(topic, said, name, waiting)
+                said = "%s does not take data%s; %d items wait (the application is not affected; see: rlhf-otel doctor)"
+                refusal = getattr(self.sink, "refusal", "")
+                hooks.say(topic, said, name, refusal and f" ({refusal})", waiting)
         self.sending_since = 0.0
         hooks.count("failed_batches", not sent)
         hooks.logger.debug("batch of %d to %s: %s", len(batch), name, "ok" if sent else "failed")

@@ -74,7 +74,7 @@ def test_it_takes_no_feedback_events_and_one_line_says_so(recorded):
     """Log events are refused; the application ends as ever, and says once what waits and once what is lost."""
     _, _, said = recorded()
     assert [line for line in said.splitlines() if "does not take data" in line] == [
-        "rlhf-otel: logs_OTLPLogExporter does not take data; 1 items wait "
+        "rlhf-otel: logs_OTLPLogExporter does not take data (HTTP 405); 1 items wait "
         "(the application is not affected; see: rlhf-otel doctor)"
     ]
 

@@ -32,6 +32,21 @@ def test_a_partial_success_is_no_failure(protocol, monkeypatch, lines):
     assert items() == 0
 
 
+@pytest.mark.parametrize(("protocol", "status"), [("http/protobuf", "HTTP 401"), ("grpc", "UNAUTHENTICATED")])
+def test_the_line_says_with_which_status_a_backend_refuses(protocol, status, monkeypatch, lines):
+    """Whoever has given a wrong key sees that in the one line that there is."""
+    with FakeCollector(grpc=protocol == "grpc") as collector:
+        for name, value in collector.environment(protocol).items():
+            monkeypatch.setenv(name, value)
+        collector.fail(401)
+        rlhf.instrument()
+        rlhf.capture(prompt="a", response="b")
+        assert not rlhf.flush(1)
+        assert [f"does not take data ({status}); 1 items wait" in line for line in lines()] == [True]
+        collector.recover()
+        assert rlhf.flush(10)
+
+
 @protocols
 def test_a_backend_says_when_to_come_again(protocol, monkeypatch):
     """Before that time no flush and no retry asks it again."""
