@@ -343,6 +343,14 @@ def is_plain(value: Any) -> bool:
 UNREADABLE = "[unreadable]"
 
 
+def said_by(error: BaseException) -> str:
+    """What an exception says, if it can: the application's own need not."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the application is to get its exception and not this one
+        return UNREADABLE
+
+
 def plain(value: Any, within: tuple[int, ...] = (), *, keep: type = str) -> Any:
     """`value` copied as JSON knows it: no later change reaches it, and no text hides in an object. Never raises.
 

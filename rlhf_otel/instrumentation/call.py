@@ -11,8 +11,6 @@ allowed.
 from __future__ import annotations
 
 import functools
-import itertools
-import operator
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -222,7 +220,7 @@ class Call:
         self._open, self.stamps = _CLOSED, self.stamps if self.stream else _NO_STAMPS
         if error is not None:
             # In words, at once: an exception that is kept keeps the frames of the application with it.
-            self.error = (type(error).__qualname__, _said(error) if end == "error" else None)
+            self.error = (type(error).__qualname__, codec.said_by(error) if end == "error" else None)
         ending = functools.partial(self._end, end, _clock())
         if collected.is_under_way():
             collected.put(ending)
@@ -276,8 +274,7 @@ class Call:
     @property
     def size(self) -> int:
         """How many bytes are still to be read, of what is large where anything is."""
-        asked = len(self._body) if isinstance(self._body, bytes) else 0
-        return asked + (len(self._unread) if self._unread is not None else 0)
+        return sum(len(body) for body in (self._body, self._unread) if isinstance(body, bytes))
 
     def _has_failed(self) -> bool:
         return self._failure()[1] is not None
@@ -338,21 +335,19 @@ class Call:
             trace_id=self.handle.trace_id, span_id=self.handle.span_id,
             parent_span_id=f"{parent.span_id:016x}" if parent else None,
             start_ns=self.start_ns, end_ns=self._end_ns, name=self._name(),
-            operation=self.endpoint.operation, provider=self.provider,
-            request_model=self.request_model, response_model=self.response_model, response_id=self.response_id,
+            operation=self.endpoint.operation, provider=self.provider, request_model=self.request_model,
+            response_model=self.response_model, response_id=self.response_id, retries=self.retries,
             stream=self.stream, stream_end=self.end if self.stream else None,
-            stream_chunks=len(self.stamps) if self.stream else None,
-            stream_max_gap_s=self._max_gap(),
+            stream_chunks=len(self.stamps) if self.stream else None, stream_max_gap_s=self.stamps.max_gap_s(),
+            time_to_headers_s=(self.headers_at - self._asked) / 1e9 if self.headers_at else None,
             time_to_first_chunk_s=self._since(self.stamps[0]) if self.stamps else None,
             time_to_first_token_s=self._since(self.first_token),
             time_to_first_reasoning_s=self._since(self._first_reasoning),
-            time_to_headers_s=(self.headers_at - self._asked) / 1e9 if self.headers_at else None,
             input_tokens=_count(self.input_tokens), output_tokens=_count(self.output_tokens),
             cached_tokens=_count(self.cached_tokens), cache_write_tokens=_count(self.cache_write_tokens),
-            reasoning_tokens=_count(self.reasoning_tokens),
-            finish_reasons=(*map(str, self.finish_reasons),), retries=self.retries,
-            status="error" if error_message is not None else "unset",
-            error_type=error_type, error_message=error_message and codec.whole(error_message),
+            reasoning_tokens=_count(self.reasoning_tokens), finish_reasons=(*map(str, self.finish_reasons),),
+            status="error" if error_message is not None else "unset", error_type=error_type,
+            error_message=error_message and codec.whole(error_message),
             input=self.input if content else None, system=self.system if content else None,
             output=self.output if content else None, tools=(self.tools or None) if content else None,
             session=c.session, user=c.user, anonymous_user=None if c.user else app_context.anonymous(),
@@ -380,12 +375,6 @@ class Call:
     def _since(self, stamp: int) -> float | None:
         return (stamp - self._started) / 1e9 if stamp else None
 
-    def _max_gap(self) -> float | None:
-        stamps = self.stamps.packed()
-        gaps = map(operator.sub, itertools.islice(stamps, 1, None), stamps)
-        longest = max(gaps, default=None)
-        return None if longest is None else longest / 1e9
-
     def __del__(self) -> None:
         # The last reference is gone: a stream that was dropped, or never read.
         if self.is_open and not sys.is_finalizing():
@@ -395,14 +384,6 @@ class Call:
 def _count(value: Any) -> int | None:
     """A number of tokens; None for what a server says instead."""
     return value if type(value) is int and 0 <= value < 2**63 else None
-
-
-def _said(error: BaseException) -> str:
-    """What an exception says, if it can: the application's own need not."""
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - the application is to get its exception and not this one
-        return codec.UNREADABLE
 
 
 def _leave_to_the_parent() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from array import array
 from collections.abc import Sequence
 from typing import Any
@@ -39,6 +41,12 @@ class Stamps(Sequence[int]):
             self._packed.fromlist(self.newest)
             self.newest.clear()
         return self._packed
+
+    def max_gap_s(self) -> float | None:
+        """The longest time between two that follow on one another, in seconds; None where there are none."""
+        stamps = self.packed()
+        longest = max(map(operator.sub, itertools.islice(stamps, 1, None), stamps), default=None)
+        return None if longest is None else longest / 1e9
 
     def __len__(self) -> int:
         return len(self._packed) + len(self.newest)

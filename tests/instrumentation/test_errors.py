@@ -17,6 +17,7 @@ from rlhf_otel.export.telemetry import ProviderTelemetry
 from rlhf_otel.instrumentation import adoption, bodies, call, stainless, streams
 from rlhf_otel.instrumentation.providers import anthropic as anthropic_readers
 from rlhf_otel.instrumentation.providers import openai as openai_readers
+from rlhf_otel.instrumentation.stamps import Stamps
 from rlhf_otel.testing import Reply, capture
 
 from . import shapes
@@ -239,7 +240,8 @@ def _broken(*args, **kwargs):
 PLACES = [
     (app_context, "collected"), (call.Call, "start"), (call.Call, "sent"), (call.Call, "_finish"),
     (call.Call, "finalize"),
-    (call.Call, "interaction"), (call.Call, "identified"), (call.Call, "_finish_inline"), (call.Call, "_max_gap"),
+    (call.Call, "interaction"), (call.Call, "identified"), (call.Call, "_finish_inline"), (call.Call, "received"),
+    (call.Call, "read_answer"), (Stamps, "max_gap_s"),
     (stainless, "_note_headers"), (stainless, "_note_response"), (stainless, "_model"), (stainless, "wrap_stream"),
     (stainless.StainlessPatch, "_service"), (stainless, "Watch"),
     (adoption, "outer_span"), (adoption, "sdk_will_trace"),
