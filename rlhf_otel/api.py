@@ -188,6 +188,7 @@ def interactions(
     *,
     has_feedback: bool | None = None,
     session: str | None = None,
+    user: str | None = None,
     since: float | None = None,
     limit: int | None = None,
 ) -> Iterator[tuple[Interaction, list[Feedback]]]:
@@ -196,6 +197,7 @@ def interactions(
     Args:
         has_feedback: only those with feedback, or only those without.
         session: only those of this session.
+        user: only those of this person.
         since: only those that began later than this many seconds since the epoch.
         limit: at most so many.
 
@@ -211,7 +213,8 @@ def interactions(
         sink.store if sink is not None else Store.open(settings.load().store or settings.DEFAULT_STORE, read_only=True)
     )
     since_ns = None if since is None else int(since * 1e9)
-    yield from islice(store.joined(has_feedback=has_feedback, session=session, since_ns=since_ns), limit)
+    found = store.joined(has_feedback=has_feedback, session=session, user=user, since_ns=since_ns)
+    yield from islice(found, limit)
 
 
 def capture(

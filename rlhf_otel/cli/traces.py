@@ -54,6 +54,7 @@ def parse_since(_ctx: click.Context, _param: click.Parameter, text: str | None) 
         "rlhf-otel traces",
         "rlhf-otel traces --since 1h --no-feedback",
         "rlhf-otel traces --session conv-42 --json",
+        "rlhf-otel traces --user ann --since 7d",
         "rlhf-otel traces --limit 10000 --jsonl | jq .response_text",
         "rlhf-otel traces --limit 10000 --csv > calls.csv",
     ),
@@ -62,6 +63,7 @@ def parse_since(_ctx: click.Context, _param: click.Parameter, text: str | None) 
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many calls, newest first."
 )
 @click.option("--session", metavar="ID", help="Only calls of this conversation.")
+@click.option("--user", metavar="ID", help="Only calls of this person.")
 @click.option("--model", metavar="NAME", help="Only calls to this model.")
 @click.option(
     "--since",

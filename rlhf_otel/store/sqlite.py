@@ -186,6 +186,7 @@ class Store(Opinions, Ledger):
         until_ns: int | None = None,
         trace_id: str | None = None,
         session: str | None = None,
+        user: str | None = None,
         model: str | None = None,
         provider: str | None = None,
         service: str | None = None,
@@ -201,6 +202,7 @@ class Store(Opinions, Ledger):
             until_ns: began before this time.
             trace_id: in this trace.
             session: of this session.
+            user: of this person, or of whom is known by this as nobody in particular.
             model: this model was requested or answered.
             provider: of this provider.
             service: from the service of this name.
@@ -208,7 +210,8 @@ class Store(Opinions, Ledger):
             has_feedback: whether feedback counts on it now.
             newest_first: the order.
         """
-        texts = {"session": session, "model": model, "provider": provider, "service": service, "status": status}
+        setting = {"model": model, "provider": provider, "service": service, "status": status}
+        texts = {"session": session, "user": user, **setting}
         times = {"since_ns": since_ns, "until_ns": until_ns}
         pages = self._pages(texts, times, trace_id, has_feedback, newest_first, join=has_feedback is not None)
         return (one for one, _ in islice(pages, limit))

@@ -139,6 +139,7 @@ def test_traces_as_json_lines(run, store):
     [
         (("--limit", "1"), [GOOD]),
         (("--session", "conv-42"), [GOOD]),
+        (("--user", "u1"), [GOOD]),
         (("--model", "gpt-5"), [FAILED]),
         (("--since", "1h"), [GOOD, FAILED]),
         (("--since", "2m"), [GOOD]),

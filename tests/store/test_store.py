@@ -144,7 +144,8 @@ def test_a_limit_is_an_upper_bound(store: Store, call: Any, limit: int) -> None:
 
 def test_filters_narrow_together(store: Store, call: Any) -> None:
     """Each filter alone, and all at once."""
-    odd = {"session": "s", "provider": "anthropic", "response_model": "claude", "status": "error", "trace_id": "a" * 32}
+    odd = {"session": "s", "user": "ann", "provider": "anthropic", "response_model": "claude", "status": "error",
+           "trace_id": "a" * 32}  # fmt: skip
     resource = {"resource": {"service.name": "bot"}}
     store.add([call(n, **({**odd, **resource} if n % 2 else {})) for n in range(10)])
     odds = [9, 7, 5, 3, 1]
@@ -154,6 +155,8 @@ def test_filters_narrow_together(store: Store, call: Any) -> None:
     assert numbers(store.interactions(model="m-1")) == list(range(9, -1, -1))
     both = store.interactions(session="s", service="bot", since_ns=3 * 10**9, until_ns=7 * 10**9)
     assert numbers(both) == [5, 3]
+    store.add([call(10, anonymous_user="drawn")])
+    assert numbers(store.interactions(user="drawn")) == [10]
 
 
 def test_the_store_may_be_written_while_it_is_read(store: Store, call: Any) -> None:

@@ -19,6 +19,7 @@ WHERE 1 = 1
     AND i.start_ns < :until_ns                                                   -- if until_ns
     AND substr(i.trace_id, 1, 5) IS substr(:trace_id, 1, 5) AND i.trace_id = :trace_id -- if trace_id
     AND i.session_hash = :session_hash AND i.session = :session                  -- if session
+    AND (i.user = :user OR i.anonymous_user = :user)                             -- if user
     AND i.setting IN fitting                                                     -- if by_setting
     AND (                                                                        -- if has_feedback
         EXISTS (SELECT 1 FROM feedback_target WHERE kind = 0 AND key = i.span_id)        -- if has_feedback
