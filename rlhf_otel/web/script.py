@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,9 +15,13 @@ _SOURCE = Path(__file__).with_name("static") / "feedback.js"
 
 @functools.cache
 def text() -> bytes:
-    """The script without the lines that are comments and without indentation: what they explain is for us."""
+    """The script without the lines that are comments and without indentation: what they explain is for us.
+
+    Lines are joined where no statement can end.
+    """
     lines = (line.strip() for line in _SOURCE.read_text(encoding="utf-8").splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//")).encode()
+    kept = "\n".join(line for line in lines if line and not line.startswith("//"))
+    return re.sub(r"(?<=[,;({[])\n", "", kept).encode()
 
 
 @functools.cache

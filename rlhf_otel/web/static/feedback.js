@@ -241,12 +241,15 @@ class RlhfFeedback extends HTMLElement {
   #root = this.attachShadow({ mode: "open" });
   #status = make("span", { part: "status", role: "status" });
   #due;
+  #undo = {};
 
   constructor() {
     super();
     this.#root.adoptedStyleSheets = [sheet];
-    listen(this, "rlhf-feedback", ({ target, detail: { status, kind } }) => {
+    listen(this, "rlhf-feedback", ({ target, detail: { status, kind, name, step } }) => {
       if (target !== this) return;
+      // Nothing looks given that nobody has.
+      if (status === "refused") this.#undo[name + step]?.();
       this.#status.textContent = this.#text(status === "sent" && kind === "retraction" ? "removed" : status);
     });
   }
@@ -281,7 +284,7 @@ class RlhfFeedback extends HTMLElement {
   }
   // What may be pressed for one thing that is rated.
   #row(token, label, about, isShown) {
-    const shelf = `${SHELF}said:${token.slice(12, 40)}${about.name}:${about.step}`;
+    const key = about.name + about.step, shelf = SHELF + "said:" + token.slice(12, 40) + key;
     const stars = option(this, "stars"), most = stars == null || stars === "false" ? 0 : +stars > 1 ? Math.min(stars, 10) : 5;
     const row = make("div", { part: "row", role: "group", "aria-label": label });
     if (isShown) row.append(make("b", { part: "label" }, label));
@@ -298,11 +301,14 @@ class RlhfFeedback extends HTMLElement {
       if (most) control.checked = value === said.value;
       else control.setAttribute("aria-pressed", value === said.value);
     });
-    row.give = (more) => {
-      said = more ? { ...said, ...more } : {};
-      safely(() => sessionStorage.setItem(shelf, JSON.stringify(said)))();
-      say(token, { ...about, ...said.value == null && !said.comment ? { kind: "retraction" } : said }, this);
+    const hold = (next) => {
+      safely(() => sessionStorage.setItem(shelf, JSON.stringify(said = next)))();
       show();
+    };
+    row.give = (more) => {
+      this.#undo[key] = hold.bind(0, said);
+      hold(more ? { ...said, ...more } : {});
+      say(token, { ...about, ...said.value == null && !said.comment ? { kind: "retraction" } : said }, this);
       row.append(this.#status);
     };
     controls.forEach(([value, control]) => listen(control, "click", () => {

@@ -83,14 +83,20 @@ def test_nothing_is_asked_first(site, endpoint, token):
 
 
 def test_what_is_refused_is_not_tried_again(site, endpoint, token):
-    """Nor is what comes after it held up."""
+    """Nor is what comes after it held up; what looks given is what has been taken."""
     endpoint.failing.append((413, b""))
     page = site.show(widget(token))
-    page.get_by_role("button", name="Good").click()
+    good, bad = (page.get_by_role("button", name=name) for name in ("Good", "Bad"))
+    good.click()
     site.wait("refused")
-    page.get_by_role("button", name="Bad").click()
+    assert [each.get_attribute("aria-pressed") for each in (good, bad)] == ["false", "false"]
+    bad.click()
     site.wait("sent")
     assert len(endpoint.requests) == 2
+    endpoint.failing.append((413, b""))
+    good.click()
+    site.wait("refused", 2)
+    assert [each.get_attribute("aria-pressed") for each in (good, bad)] == ["false", "true"]
 
 
 def test_said_anew_while_it_is_sent(site, page, call, token, later):
