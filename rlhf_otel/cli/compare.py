@@ -25,6 +25,8 @@ _UNKNOWN = "-"
 """What nothing is known of; a column that has nothing else is left out."""
 _INTERVALS_BESIDE_FROM = 90
 """Narrower than this, an interval stands below its mean."""
+_OPEN_SHOWN = 6
+"""With many arms most pairs are open for long: so many are listed."""
 
 
 @click.command(
@@ -113,8 +115,12 @@ def _print(made: Comparison, contrasts: list[Contrast]) -> None:
         table.add_row(Text(name), *cells)
     out.print(table)
     out.print()
+    left_out = [contrast for contrast in contrasts if not contrast.winner][_OPEN_SHOWN:]
     for contrast in contrasts:
-        out.print(Text(" ".join(_told(contrast)), "bold" if contrast.winner else ""), soft_wrap=True)
+        if contrast not in left_out:
+            out.print(Text(" ".join(_told(contrast)), "bold" if contrast.winner else ""), soft_wrap=True)
+    if left_out:
+        out.print(Text(f"and {len(left_out)} more that are open: --json has them", "dim"), soft_wrap=True)
     if len(made.arms) == 1:
         console(stderr=True).print(Text(f"there is one {made.by} alone; nothing to compare it with", "dim"))
 

@@ -222,6 +222,19 @@ def test_the_table_fits_the_terminal(store, monkeypatch, width, first):
     assert max(map(len, lines[:4])) <= int(width)
 
 
+def test_many_open_pairs_are_counted(sessions):
+    """Every winner has its line; of what nobody can tell yet the first lines are enough, and JSON has all."""
+    for number in range(200):
+        sessions.say(sessions.call(f"Q{number}", variant="ABCDE"[number % 5]), number % 5 == 0)
+    words = ["compare", "--store", str(sessions.store())]
+    lines = CliRunner().invoke(cli, words).stdout.splitlines()
+    contrasts = json.loads(CliRunner().invoke(cli, [*words, "--json"]).stdout)["contrasts"]
+    still_open = [each for each in contrasts if not each["winner"]]
+    assert sum(" - A is better" in line for line in lines) == len(contrasts) - len(still_open) == 4
+    assert sum(" - open; " in line for line in lines) == 6
+    assert lines[-1] == f"and {len(still_open) - 6} more that are open: --json has them"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"), [(["--by", "colour"], 2, "--by is 'colour'"), ([], 0, "No call has")]
 )
