@@ -62,7 +62,7 @@ _REWRITES = (
         r"(?P<keep>\b(?i:bearer)\s{1,3})(?=[A-Za-z._~+/-]{0,400}\d)[A-Za-z0-9._~+/-]{16,}",
         _before("A-Za-z0-9_") + r"(?P<keep>(?i:bearer)\s{1,3})" + _with_digit(16),
     ),
-    (rf"(?!git@)[{_LOCAL}]{{1,64}}(?<![.%+])@", _not_git() + "@"),
+    (rf"(?!git@)[{_LOCAL}]{{1,64}}(?<![.%+])(?:@|%40)", _not_git() + "(?:@|%40)"),
 )
 """What `translate` cannot do by itself: in Python's words, and in RE2's. Where a rule changes, it asks for more."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,15 +33,16 @@ class KeyRule:
 
 
 DEFAULT_KEYS: Final[tuple[KeyRule, ...]] = (
-    KeyRule("password", ("password", "passwd", "pwd", "passphrase", "passcode"), whole=False),
+    KeyRule("password", ("*password", "*passwd", "*pwd", "*passphrase", "passcode"), whole=False),
     KeyRule(
         "secret",
-        ("secret", "client_secret", "api_key", "x_api_key", "secret_key", "secret_access_key", "access_token",
-         "refresh_token", "id_token", "auth_token", "session_token", "private_key", "authorization",
-         "proxy_authorization", "cookie", "set_cookie", "connection_string"),
+        ("*secret", "*api_key", "*secret_key", "*secret_access_key", "*access_token", "*refresh_token", "id_token",
+         "*auth_token", "session_token", "*private_key", "authorization", "proxy_authorization", "cookie", "set_cookie",
+         "*connection_string"),
         whole=False,
     ),
 )  # fmt: skip
+"""By the end of what they are called, where that says it: `db_password`, `OPENAI_API_KEY`."""
 
 
 class Keys:
@@ -102,8 +103,8 @@ class KeyInText:
 
     def __init__(self, rule: KeyRule) -> None:
         self.name, self._rule = rule.name, rule
-        self._names = "(?i:" + "|".join(map(_spelled, rule.keys)) + ")"
-        self.hint = self._names + r"[\\\"'` ]{1,8}:"
+        self._names = _any_of(rule.keys)
+        self.hint = _any_of(key.lstrip("*") for key in rule.keys) + r"[\\\"'` ]{1,8}:"
 
     @functools.cached_property
     def _plain(self) -> re.Pattern[str]:
@@ -133,6 +134,10 @@ class KeyInText:
             return f"{found['keep']}{quote}{mark}{quote}"
 
         return self._escaped.sub(replaced, self._plain.sub(replaced, text))
+
+
+def _any_of(keys: Iterable[str]) -> str:
+    return "(?i:" + "|".join(map(_spelled, keys)) + ")"
 
 
 def _spelled(key: str) -> str:

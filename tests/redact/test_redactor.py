@@ -109,6 +109,14 @@ def test_every_text_of_an_interaction_is_cleaned() -> None:
     assert clean == interaction("[REDACTED:github-token]")
 
 
+@pytest.mark.parametrize("key", ["db_password", "SMTP-Passwd", "dbPwd", "OPENAI_API_KEY", "webhook.signing_secret"])
+def test_a_key_that_ends_like_one_of_a_secret_is_one(key: str) -> None:
+    """As arguments of tools have them; what only has such a word in it is none."""
+    assert "open sesame" not in str(redactor.value({"connect": {key: "open sesame", "host": "db"}}))
+    for other in (f"{key}_policy", f"{key}s", "next_page_token"):
+        assert redactor.value({other: "open sesame"}) == {other: "open sesame"}
+
+
 def test_names_of_keys_are_cleaned_and_none_is_lost() -> None:
     """An address book keeps its entries, also in JSON within a text; names without secrets are left alone."""
     book = {"a@b.org": 1, "c@d.org": {"e@f.org": 2}, 3: "x", "plain": 4, "password": "open sesame"}

@@ -15,10 +15,10 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "email",
         (
-            r"(?<![A-Za-z0-9À-ɏ._%+-])(?!git@)[A-Za-z0-9À-ɏ._%+-]{1,64}(?<![.%+])@"
+            r"(?<![A-Za-z0-9À-ɏ._%+-])(?!git@)[A-Za-z0-9À-ɏ._%+-]{1,64}(?<![.%+])(?:@|%40)"
             rf"(?:{_LABEL}\.){{1,8}}[A-Za-zÀ-ɏ]{{2,24}}(?![A-Za-z0-9À-ɏ_(-])"
         ),
-        ("@",), "email",
+        ("@", "%40"), "email",  # the second in URLs
     ),
     Rule(
         "iban",
