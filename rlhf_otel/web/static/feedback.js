@@ -241,7 +241,7 @@ class RlhfFeedback extends HTMLElement {
   #root = this.attachShadow({ mode: "open" });
   #status = make("span", { part: "status", role: "status" });
   #due;
-  #undo = {};
+  #clear = {};
 
   constructor() {
     super();
@@ -249,7 +249,7 @@ class RlhfFeedback extends HTMLElement {
     listen(this, "rlhf-feedback", ({ target, detail: { status, kind, name, step } }) => {
       if (target !== this) return;
       // Nothing looks given that nobody has.
-      if (status === "refused") this.#undo[name + step]?.();
+      if (status === "refused") this.#clear[name + step]?.();
       this.#status.textContent = this.#text(status === "sent" && kind === "retraction" ? "removed" : status);
     });
   }
@@ -302,11 +302,12 @@ class RlhfFeedback extends HTMLElement {
       else control.setAttribute("aria-pressed", value === said.value);
     });
     const hold = (next) => {
-      safely(() => sessionStorage.setItem(shelf, JSON.stringify(said = next)))();
+      said = next;
+      safely(() => sessionStorage.setItem(shelf, JSON.stringify(said)))();
       show();
     };
+    this.#clear[key] = () => hold({});
     row.give = (more) => {
-      this.#undo[key] = hold.bind(0, said);
       hold(more ? { ...said, ...more } : {});
       say(token, { ...about, ...said.value == null && !said.comment ? { kind: "retraction" } : said }, this);
       row.append(this.#status);

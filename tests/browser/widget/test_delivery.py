@@ -83,7 +83,7 @@ def test_nothing_is_asked_first(site, endpoint, token):
 
 
 def test_what_is_refused_is_not_tried_again(site, endpoint, token):
-    """Nor is what comes after it held up; what looks given is what has been taken."""
+    """Nor is what comes after it held up; and nothing looks given any more."""
     endpoint.failing.append((413, b""))
     page = site.show(widget(token))
     good, bad = (page.get_by_role("button", name=name) for name in ("Good", "Bad"))
@@ -96,7 +96,20 @@ def test_what_is_refused_is_not_tried_again(site, endpoint, token):
     endpoint.failing.append((413, b""))
     good.click()
     site.wait("refused", 2)
-    assert [each.get_attribute("aria-pressed") for each in (good, bad)] == ["false", "true"]
+    assert [each.get_attribute("aria-pressed") for each in (good, bad)] == ["false", "false"]
+
+
+def test_a_page_without_storage(site, page, call, token, later):
+    """Where the browser lets nothing be kept, as in a frame of its own or in private, votes are what they are."""
+    block = "{ get() { throw new Error('blocked'); } }"
+    page.add_init_script(
+        f"for (const one of ['localStorage', 'sessionStorage']) Object.defineProperty(window, one, {block})"
+    )
+    site.show(widget(token))
+    page.get_by_role("button", name="Good").click()
+    site.wait("sent")
+    assert values(later(call, 1)) == [("user_feedback", True)]
+    assert page.get_by_role("button", name="Good").get_attribute("aria-pressed") == "true"
 
 
 def test_said_anew_while_it_is_sent(site, page, call, token, later):
