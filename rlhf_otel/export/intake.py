@@ -62,6 +62,7 @@ class Intake:
                 most_at_once=_GROUP,
                 name="rlhf-otel-spool",
                 is_last=False,
+                successor=worker,
             )
 
     def put(self, item: Any, size: int = 0) -> None:

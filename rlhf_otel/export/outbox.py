@@ -25,6 +25,16 @@ _SHRINK = 8
 """By how much a batch that was refused gets smaller: three refusals take 512 items down to one."""
 
 
+class Readings(Protocol):
+    """What has been measured and is exported every now and then."""
+
+    def due_in(self) -> float | None:
+        """Seconds until the next export; None where nothing has been measured since the last one."""
+
+    def export(self) -> None:
+        """Exports it now. Never raises."""
+
+
 class Sink(Protocol):
     """Something that takes finished items."""
 
@@ -304,8 +314,8 @@ class Outbox:
         else:
             if not sent and not self._was_too_large():
                 said = "%s does not take data%s; %d items wait (the application is not affected; see: rlhf-otel doctor)"
-                refusal = getattr(self.sink, "refusal", "")
-                hooks.say(topic, said, name, refusal and f" ({refusal})", waiting)
+                refusal = getattr(self.sink, "refusal", None)
+                hooks.say(topic, said, name, f" ({refusal})" if refusal else "", waiting)
         self.sending_since = 0.0
         hooks.count("failed_batches", not sent)
         hooks.logger.debug("batch of %d to %s: %s", len(batch), name, "ok" if sent else "failed")

@@ -11,12 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import hooks
 from rlhf_otel.export.forked import uninterrupted
 from rlhf_otel.export.inbox import Flush, Inbox, Taken
-from rlhf_otel.export.outbox import Limits, Outbox, Sink, record_of
+from rlhf_otel.export.outbox import Limits, Outbox, Readings, Sink, record_of
 from rlhf_otel.export.sizes import size_of
 from rlhf_otel.export.spool.backlog import Backlog
 
@@ -24,16 +24,6 @@ if TYPE_CHECKING:
     from rlhf_otel.export.spool.erasing import Requests
     from rlhf_otel.export.spool.segments import Place
     from rlhf_otel.export.spool.spool import Spool
-
-
-class Readings(Protocol):
-    """What has been measured and is exported every now and then."""
-
-    def due_in(self) -> float | None:
-        """Seconds until the next export; None where nothing has been measured since the last one."""
-
-    def export(self) -> None:
-        """Exports it now. Never raises."""
 
 
 _LOOK_S = 0.02
@@ -54,6 +44,7 @@ class Worker:
         most_at_once: int = sys.maxsize,
         name: str = "rlhf-otel-export",
         is_last: bool = True,
+        successor: Worker | None = None,
     ) -> None:
         """Nothing is started before the first item.
 
@@ -66,9 +57,11 @@ class Worker:
             spool: keeps on the disk what has a place there.
             most_at_once: no more items are prepared before what has been is delivered.
             name: of the thread.
-            is_last: what this one has delivered, has been.
+            is_last: what this one has delivered, has been; else it has only been written, which takes no longer than
+                the disk does.
+            successor: takes what this one delivers.
         """
-        self._name, self._most_at_once, self._is_last = name, most_at_once, is_last
+        self._name, self._most_at_once, self._is_last, self._successor = name, most_at_once, is_last, successor
         self._spool = spool
         self._make_sinks = make_sinks
         self._prepare = prepare
@@ -197,7 +190,16 @@ class Worker:
         if self.is_current_thread:
             return False  # a processor or listener asked, from inside the delivery
         self._inbox.ask(request)
-        return self._ensure_thread() and self._is_done(request, timeout, stuck_s) and request.delivered
+        if self._ensure_thread():
+            return self._is_done(request, timeout, stuck_s) and request.delivered
+        if not self._is_last or self._goes_into_a_file():
+            self._round()  # there is no thread to be had, as at the end of a process from Python 3.12 on
+        return request.delivered
+
+    def _goes_into_a_file(self) -> bool:
+        """Whether delivery holds nobody up: no backend is asked."""
+        self._make_outboxes()
+        return all(getattr(outbox.sink, "is_lasting", False) for outbox in self._outboxes or ())
 
     def _is_done(self, request: Flush, timeout: float, stuck_s: float | None) -> bool:
         """Waits for a request; whether it was answered."""
@@ -219,16 +221,19 @@ class Worker:
             return True
         self._inbox.refit()
         with self._start_lock:
+            if self._successor is not None and not self._is_starting:
+                self._successor._ensure_thread()  # now: from 3.12 on the end of a process may be too late
             # Whoever comes here while a thread is being started, and holds the lock, is a finalizer or a greenlet that
             # runs in the midst of it; that thread is not alive yet, and takes this item as well.
             if self._is_starting or (self._thread is not None and self._thread.is_alive()):
                 return True
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._is_starting = True
             try:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
             except RuntimeError as error:
-                hooks.say("no thread", "the export thread was not started (%s); what is recorded waits", error)
+                if threading.main_thread().is_alive():  # else the end of the process says what becomes of it
+                    hooks.say("no thread", "the export thread was not started (%s); what is recorded waits", error)
                 return False
             finally:
                 self._is_starting = False
@@ -238,13 +243,16 @@ class Worker:
 
     def _run(self) -> None:
         while True:
-            requests: list[Flush] = []
-            try:
-                self._cycle(requests)
-            except BaseException as error:  # noqa: BLE001 - nothing that plugged-in code raises may end the thread
-                self._report(error)
-            for request in requests:
-                request.done.set()
+            self._round()
+
+    def _round(self) -> None:
+        requests: list[Flush] = []
+        try:
+            self._cycle(requests)
+        except BaseException as error:  # noqa: BLE001 - nothing that plugged-in code raises may end the thread
+            self._report(error)
+        for request in requests:
+            request.done.set()
 
     @staticmethod
     def _report(error: BaseException) -> None:
