@@ -14,7 +14,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, cast
 
 from rlhf_otel import semconv as s
-from rlhf_otel.records import Feedback, FeedbackKind, Interaction, InteractionDraft, Message, Part, frozen
+from rlhf_otel.records import Feedback, FeedbackKind, Interaction, Message, Part, interaction_with
 
 if TYPE_CHECKING:
     from rlhf_otel.consents import Statement
@@ -171,7 +171,7 @@ def interaction_from_attributes(attributes: Mapping[str, Any], **envelope: Any) 
     fields["finish_reasons"] = tuple(rest.pop(s.RESPONSE_FINISH_REASONS, ()))
     fields["retries"] = rest.pop(s.HTTP_RESEND_COUNT, 0)
     fields["context"] = {k.removeprefix(s.CONTEXT): rest.pop(k) for k in tuple(rest) if k.startswith(s.CONTEXT)}
-    return frozen(InteractionDraft(**{**fields, "attributes": rest, **envelope}))
+    return interaction_with(**{**fields, "attributes": rest, **envelope})
 
 
 def is_interaction(attributes: Mapping[str, Any]) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from rlhf_otel import semconv
 
@@ -188,106 +189,6 @@ class Interaction:
         return Handle(self.trace_id, self.span_id, self.response_id, self.start_ns)
 
 
-def _draft_of(record: type) -> Any:
-    """The class of `record`, but not frozen: the same fields in the same places, and a quick constructor."""
-    described = ((f.name, Any, field(default=f.default, default_factory=f.default_factory)) for f in _fields(record))
-    return dataclasses.make_dataclass("Draft", described, slots=True, kw_only=True, eq=False, repr=False)
-
-
-_fields: Any = dataclasses.fields
-
-if TYPE_CHECKING:
-    InteractionDraft = Interaction
-else:
-    InteractionDraft = _draft_of(Interaction)
-"""Takes what `Interaction` takes, in a third of the time: a frozen record sets each of its many fields by a call."""
-
-
-def frozen(draft: Interaction) -> Interaction:
-    """The interaction that an `InteractionDraft` is from now on."""
-    object.__setattr__(draft, "__class__", Interaction)
-    return draft
-
-
-def feedback_with(**fields: Any) -> Feedback:
-    """`Feedback(**fields)`, in a third of the time for the same reason."""
-    draft = _FeedbackDraft(**fields)
-    object.__setattr__(draft, "__class__", Feedback)
-    return draft
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpanRecord:
-    """A span that is no call to a model: an HTTP request, a tool, a step of an agent.
-
-    `events` and `links` are plain values, as `attributes` are.
-    """
-
-    trace_id: str
-    span_id: str
-    start_ns: int
-    end_ns: int
-    parent_span_id: str | None = None
-    name: str = ""
-    scope: str = ""
-    kind: str = "internal"
-    status: Status = "unset"
-    status_message: str = ""
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    events: Sequence[Mapping[str, Any]] = ()
-    links: Sequence[Mapping[str, Any]] = ()
-    resource: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogRecord:
-    """A log record or event that is no feedback; the ids are empty where it belongs to no span."""
-
-    time_ns: int
-    observed_ns: int = 0
-    trace_id: str = ""
-    span_id: str = ""
-    event_name: str = ""
-    severity: int = 0
-    severity_text: str = ""
-    body: Any = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    scope: str = ""
-    resource: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricPoint:
-    """One data point of a metric.
-
-    Attributes:
-        name: of the metric.
-        kind: gauge, sum, histogram, exponential_histogram or summary.
-        time_ns: when it was measured, in nanoseconds since the epoch.
-        start_ns: since when it was counted; 0 where that is unknown.
-        value: the number of a gauge or sum; None for what is a distribution.
-        distribution: count, sum, bounds and whatever else a distribution has, by OTLP's names.
-        temporality: delta or cumulative; empty where that means nothing.
-        monotonic: whether a sum only ever grows.
-        exemplars: single measurements with the spans they were taken in.
-    """
-
-    name: str
-    kind: str
-    time_ns: int
-    start_ns: int = 0
-    unit: str = ""
-    description: str = ""
-    value: float | int | None = None
-    distribution: Mapping[str, Any] = field(default_factory=dict)
-    temporality: str = ""
-    monotonic: bool = False
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    exemplars: Sequence[Mapping[str, Any]] = ()
-    scope: str = ""
-    resource: Mapping[str, Any] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
     """What somebody, or their behaviour, said of a call.
@@ -349,6 +250,30 @@ class Feedback:
 
 
 if TYPE_CHECKING:
-    _FeedbackDraft = Feedback
+    interaction_with = Interaction
 else:
-    _FeedbackDraft = _draft_of(Feedback)
+
+    def interaction_with(**fields: Any) -> Interaction:
+        """`Interaction(**fields)`, in a third of the time: a frozen record sets each of its many fields by a call."""
+        return _made(Interaction, fields)
+
+
+def feedback_with(**fields: Any) -> Feedback:
+    """`Feedback(**fields)`, in a third of the time for the same reason."""
+    return cast("Feedback", _made(Feedback, fields))
+
+
+def _made(record: type, fields: Mapping[str, Any]) -> Any:
+    draft = _draft_of(record)(**fields)
+    object.__setattr__(draft, "__class__", record)
+    return draft
+
+
+@functools.cache
+def _draft_of(record: type) -> Any:
+    """The class of `record`, but not frozen: the same fields in the same places, and a quick constructor."""
+    described = ((f.name, Any, field(default=f.default, default_factory=f.default_factory)) for f in _fields(record))
+    return dataclasses.make_dataclass("Draft", described, slots=True, kw_only=True, eq=False, repr=False)
+
+
+_fields: Any = dataclasses.fields

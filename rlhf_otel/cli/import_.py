@@ -206,7 +206,8 @@ def _keep(taken: Iterator[Record], config: Config, done: _Done) -> None:
 
 
 def _add(opened: Store, batch: list[Record], redactor: Any) -> None:
-    from rlhf_otel.records import Feedback, Interaction, SpanRecord
+    from rlhf_otel.otel_records import SpanRecord
+    from rlhf_otel.records import Feedback, Interaction
 
     calls = [each for each in batch if isinstance(each, Interaction)]
     given = [each for each in batch if isinstance(each, Feedback)]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rlhf_otel import codec, hooks, semconv
 from rlhf_otel.export.items import EndedSpan, Event
-from rlhf_otel.records import Handle, Interaction, LogRecord, SpanRecord
+from rlhf_otel.records import Handle, Interaction
 
 if TYPE_CHECKING:
     from rlhf_otel.export.wire import Packed
+    from rlhf_otel.otel_records import SpanRecord
     from rlhf_otel.store import Store
 
 MEMORY = ":memory:"
@@ -66,6 +67,7 @@ class StoreSink:
 
     def send(self, items: Sequence[Any]) -> bool:
         """Durable when it returns."""
+        from rlhf_otel.otel_records import LogRecord
         from rlhf_otel.store.adding import Decoded
 
         store = self.store
@@ -186,13 +188,15 @@ def records_of(items: Sequence[Any]) -> list[Any]:
 
 
 def _record_in(item: Any) -> Any:
-    if isinstance(item, LogRecord):
-        return item
-    return item.feedback if isinstance(item, Event) else item.interaction or item.readable
+    if isinstance(item, Event):
+        return item.feedback
+    return item.interaction or item.readable if isinstance(item, EndedSpan) else item
 
 
 def span_record(span: Any) -> SpanRecord:
     """A span of another instrumentation, as it goes into the tree around the calls."""
+    from rlhf_otel.otel_records import SpanRecord
+
     if isinstance(span, SpanRecord):
         return span
     context, parent = span.get_span_context(), span.parent

@@ -184,7 +184,7 @@ def _fingerprint(message: Message) -> int | None:
 
     It is Python's own, which holds in this process alone, as everything here does, and takes a tenth of the time.
     """
-    said: list[Any] = [message.get("role")]
+    said: list[Any] = [str(message.get("role"))]
     for part in message.get("parts") or ():
         kind = part.get("type")
         if kind == "text" and (words := str(part.get("content", "")).strip()):

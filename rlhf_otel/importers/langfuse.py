@@ -12,7 +12,8 @@ from typing import Any
 
 from rlhf_otel import semconv as s
 from rlhf_otel.importers import making as m
-from rlhf_otel.records import Feedback, Interaction, SpanRecord
+from rlhf_otel.otel_records import SpanRecord
+from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.store import dialects
 
 SOURCE = "langfuse"

@@ -11,7 +11,8 @@ from rlhf_otel.importers.formats import FORMATS, UnknownFormatError, format_of
 from rlhf_otel.importers.making import UNDATED
 from rlhf_otel.importers.rows import BadRow, FileError, is_export, rows_of
 from rlhf_otel.importers.votes import Vote
-from rlhf_otel.records import Feedback, Interaction, SpanRecord
+from rlhf_otel.otel_records import SpanRecord
+from rlhf_otel.records import Feedback, Interaction
 
 Record = Interaction | SpanRecord | Feedback
 Build = Callable[[Vote], Feedback]

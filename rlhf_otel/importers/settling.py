@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from rlhf_otel.importers.reading import Record
-from rlhf_otel.records import Feedback, SpanRecord
+from rlhf_otel.otel_records import SpanRecord
+from rlhf_otel.records import Feedback
 
 _THUMBS: Mapping[str, bool] = {
     **dict.fromkeys(("up", "thumbs-up", "thumbs_up", "thumbs up", "👍", "like", "liked", "good", "positive", "true",

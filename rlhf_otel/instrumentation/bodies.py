@@ -187,7 +187,8 @@ class Lenient(SimpleNamespace):
 def lenient(data: str | bytes) -> Any:
     """`data` as JSON whose objects are `Lenient`; None for what is no JSON object."""
     try:
-        value = json.loads(data, object_hook=lambda fields: Lenient(**fields))
+        # What is no number is nothing, as in the SDKs' models: no JSON has a word for it.
+        value = json.loads(data, object_hook=lambda fields: Lenient(**fields), parse_constant=lambda _: None)
     except (ValueError, TypeError):
         return None
     return value if isinstance(value, Lenient) else None
@@ -217,6 +218,15 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     dump = getattr(value, "model_dump", None)
     return dump(mode="json", exclude_unset=True, warnings=False) if dump is not None else value
+
+
+def count_of(value: Any) -> int | None:
+    """A number of tokens, also from servers that write it as `3.0` or `"3"`, which the SDKs' models make numbers of."""
+    if type(value) is int:
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 20 else None
 
 
 def decoded(body: bytes) -> Any:

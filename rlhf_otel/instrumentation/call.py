@@ -24,7 +24,7 @@ from rlhf_otel.instrumentation.held import HeldSpan
 from rlhf_otel.instrumentation.sampled_out import SampledOut
 from rlhf_otel.instrumentation.stamps import Stamps
 from rlhf_otel.instrumentation.unfinished import open_streams
-from rlhf_otel.records import Handle, InteractionDraft, frozen
+from rlhf_otel.records import Handle, interaction_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -331,7 +331,7 @@ class Call:
         c, content = self.context, self.telemetry.captures_content
         error_type, error_message = self._failure()
         parent = getattr(self.span, "parent", None)
-        return frozen(InteractionDraft(
+        return interaction_with(
             trace_id=self.handle.trace_id, span_id=self.handle.span_id,
             parent_span_id=f"{parent.span_id:016x}" if parent else None,
             start_ns=self.start_ns, end_ns=self._end_ns, name=self._name(),
@@ -353,7 +353,7 @@ class Call:
             session=c.session, user=c.user, anonymous_user=None if c.user else app_context.anonymous(),
             message_id=c.message, variant=c.variant, consent=c.consent, context=c.values,
             attributes=self._last_attributes(), resource=resource,
-        ))  # fmt: skip
+        )  # fmt: skip
 
     def _failure(self) -> tuple[str | None, str | None]:
         """Type and message of what went wrong: an exception, in a reader's words where it found any, or what one found.
@@ -383,7 +383,8 @@ class Call:
 
 def _count(value: Any) -> int | None:
     """A number of tokens; None for what a server says instead."""
-    return value if type(value) is int and 0 <= value < 2**63 else None
+    count = bodies.count_of(value)
+    return count if count is not None and 0 <= count < 2**63 else None
 
 
 def _leave_to_the_parent() -> None:

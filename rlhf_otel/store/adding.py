@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from rlhf_otel.records import Feedback, Interaction, LogRecord, MetricPoint, SpanRecord
+    from rlhf_otel.otel_records import LogRecord, MetricPoint, SpanRecord
+    from rlhf_otel.records import Feedback, Interaction
 
 
 @dataclass(frozen=True, slots=True)

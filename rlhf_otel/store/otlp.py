@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import codec, semconv
-from rlhf_otel.records import Feedback, Interaction, LogRecord, MetricPoint, SpanRecord
+from rlhf_otel.otel_records import LogRecord, MetricPoint, SpanRecord
+from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.store import dialects
 from rlhf_otel.store.adding import Decoded
 from rlhf_otel.store.dialects import Speech

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rlhf_otel.records import MetricPoint
+from rlhf_otel.otel_records import MetricPoint
 from rlhf_otel.store.otlp_values import attributes_of, maybe_identifier, word
 
 _TEMPORALITIES = ("", "delta", "cumulative")

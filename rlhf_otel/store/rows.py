@@ -9,7 +9,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from rlhf_otel.records import Feedback, Handle, Interaction, LogRecord, MetricPoint, SpanRecord
+from rlhf_otel.otel_records import LogRecord, MetricPoint, SpanRecord
+from rlhf_otel.records import Feedback, Handle, Interaction
 from rlhf_otel.semconv import DETAILS_EVENT
 from rlhf_otel.store.dialects.events import FIELDS as CONTENT_ATTRIBUTES
 from rlhf_otel.store.encoding import (

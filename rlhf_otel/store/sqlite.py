@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from rlhf_otel.records import Feedback, Handle, Interaction, LogRecord, MetricPoint, SpanRecord
+    from rlhf_otel.otel_records import LogRecord, MetricPoint, SpanRecord
+    from rlhf_otel.records import Feedback, Handle, Interaction
 
 PAGE = 50
 """How many interactions are read at a time; what bounds memory while they stream."""

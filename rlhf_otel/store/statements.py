@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import sqlite3
 
     from rlhf_otel.consents import Subject
-    from rlhf_otel.records import Consent, Interaction, LogRecord
+    from rlhf_otel.otel_records import LogRecord
+    from rlhf_otel.records import Consent, Interaction
 
 _Said = tuple[int, "Consent"]
 

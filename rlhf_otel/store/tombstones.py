@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
-from rlhf_otel.records import Feedback, Interaction, LogRecord, MetricPoint, SpanRecord
+from rlhf_otel.otel_records import LogRecord, MetricPoint, SpanRecord
+from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.semconv import CONVERSATION_ID, ENDUSER_ID, ENDUSER_PSEUDO_ID, SESSION_ID
 from rlhf_otel.store.rows import feedback_spans
 from rlhf_otel.store.sql import query

@@ -6,7 +6,7 @@ import json
 import stat
 from pathlib import Path
 
-from rlhf_otel.records import LogRecord, SpanRecord
+from rlhf_otel.otel_records import LogRecord, SpanRecord
 from rlhf_otel.store import Store
 from rlhf_otel.store.adding import Decoded
 

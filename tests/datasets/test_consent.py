@@ -14,7 +14,8 @@ from rlhf_otel import semconv
 from rlhf_otel.cli.recipe_options import read
 from rlhf_otel.datasets import EmptyError, Recipe, make_dataset
 from rlhf_otel.datasets.recipe import FORMATS
-from rlhf_otel.records import Feedback, Interaction, LogRecord
+from rlhf_otel.otel_records import LogRecord
+from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.store import Store
 from rlhf_otel.store.adding import Decoded
 from tests.datasets.conftest import SECOND, START, text

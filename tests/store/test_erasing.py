@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rlhf_otel.records import LogRecord, MetricPoint, SpanRecord
+from rlhf_otel.otel_records import LogRecord, MetricPoint, SpanRecord
 from rlhf_otel.store import Store
 from rlhf_otel.store.adding import Decoded
 from rlhf_otel.store.erasing import Erasing, clean, lift, tombstones

@@ -6,7 +6,7 @@ import random
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from rlhf_otel.records import LogRecord, MetricPoint, SpanRecord
+from rlhf_otel.otel_records import LogRecord, MetricPoint, SpanRecord
 from rlhf_otel.store import Store, retention
 from rlhf_otel.store.otlp import Decoded
 

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rlhf_otel.records import Feedback, Interaction, SpanRecord
+from rlhf_otel.otel_records import SpanRecord
+from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.store import Store
 from rlhf_otel.store.encoding import TOO_DEEP
 

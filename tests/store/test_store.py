@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rlhf_otel.records import SpanRecord
+from rlhf_otel.otel_records import SpanRecord
 from rlhf_otel.store import Store, StoreError
 from rlhf_otel.store.sqlite import PAGE
 

@@ -21,7 +21,8 @@ from rlhf_otel.export.spool import frames, locks
 from rlhf_otel.export.spool.backlog import items_of
 from rlhf_otel.export.spool.folder import listed
 from rlhf_otel.export.spool.looking import is_item
-from rlhf_otel.records import Feedback, Interaction, LogRecord
+from rlhf_otel.otel_records import LogRecord
+from rlhf_otel.records import Feedback, Interaction
 from rlhf_otel.store.tombstones import RETURNING, Record, Subject, began, hashed, names
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
-from rlhf_otel.instrumentation.bodies import member, plain
+from rlhf_otel.instrumentation.bodies import count_of, member, plain
 from rlhf_otel.instrumentation.providers import takers
 from rlhf_otel.instrumentation.providers.anthropic_agents import session_endpoint
 from rlhf_otel.instrumentation.providers.anthropic_batches import Batches
@@ -66,11 +66,11 @@ class Messages:
 
     def response(self, call: Call, result: Any) -> None:
         """Reads the content blocks as one message, and the usage."""
-        call.response_id, call.response_model = result.id, result.model
-        _read_usage(call, result.usage)
-        reason = result.stop_reason
+        call.response_id, call.response_model = result.id, plain(result.model)
+        reason, content = plain(result.stop_reason), plain(result.content) or []
         call.finish_reasons = [reason] if reason else []
-        call.output = [parts.message("assistant", parts_of([plain(block) for block in result.content or ()]), reason)]
+        call.output = [parts.message("assistant", parts_of(content), reason)]
+        _read_usage(call, result.usage)
 
     def new_state(self) -> _Streamed:
         """The blocks so far."""
@@ -165,10 +165,10 @@ def _read_usage(call: Call, usage: Any) -> None:
     if usage is None:
         return
     _read_input_usage(call, usage)
-    if (output := usage.output_tokens) is not None:
+    if (output := count_of(usage.output_tokens)) is not None:
         call.output_tokens = output
     details = member(usage, "output_tokens_details")
-    if (thinking := getattr(details, "thinking_tokens", None)) is not None:
+    if (thinking := count_of(getattr(details, "thinking_tokens", None))) is not None:
         call.reasoning_tokens = thinking
     _read_counts(call, member(usage, "server_tool_use"), semconv.ANTHROPIC_SERVER_TOOL_USE)
     _read_compactions(call, member(usage, "iterations"))
@@ -176,13 +176,14 @@ def _read_usage(call: Call, usage: Any) -> None:
 
 def _read_input_usage(call: Call, usage: Any) -> None:
     """Reads the counts that do not grow with the answer, and the tier that it is made in."""
-    read, written = getattr(usage, "cache_read_input_tokens", None), getattr(usage, "cache_creation_input_tokens", None)
+    read = count_of(getattr(usage, "cache_read_input_tokens", None))
+    written = count_of(getattr(usage, "cache_creation_input_tokens", None))
     call.cached_tokens = call.cached_tokens if read is None else read
     call.cache_write_tokens = call.cache_write_tokens if written is None else written
-    if (uncached := getattr(usage, "input_tokens", None)) is not None:
+    if (uncached := count_of(getattr(usage, "input_tokens", None))) is not None:
         call.input_tokens = uncached + (call.cached_tokens or 0) + (call.cache_write_tokens or 0)
     _read_counts(call, member(usage, "cache_creation"), semconv.ANTHROPIC_CACHE_CREATION)
-    if tier := getattr(usage, "service_tier", None):
+    if tier := plain(getattr(usage, "service_tier", None)):
         call.attributes[semconv.ANTHROPIC_RESPONSE_SERVICE_TIER] = tier
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import semconv
 from rlhf_otel.instrumentation import parts
-from rlhf_otel.instrumentation.bodies import plain
+from rlhf_otel.instrumentation.bodies import Lenient, plain
 from rlhf_otel.instrumentation.providers import (
     openai_audio,
     openai_batches,
@@ -71,10 +71,10 @@ class Chat:
     def response(self, call: Call, result: Any) -> None:
         """Reads every choice and the usage."""
         _read_head(call, result)
-        read_usage(call, result.usage)
         choices = result.choices or ()
-        call.finish_reasons = [choice.finish_reason or "error" for choice in choices]
+        call.finish_reasons = [plain(choice.finish_reason) or "error" for choice in choices]
         call.output = [_answer(choice) for choice in choices]
+        read_usage(call, result.usage)
 
     def new_state(self) -> dict[int, _Choice]:
         """The choices by their index."""
@@ -281,28 +281,28 @@ def read_parameters(call: Call, body: Mapping[str, Any]) -> None:
 
 def _read_head(call: Call, result: Any) -> None:
     call.response_id = getattr(result, "id", None)
-    call.response_model = getattr(result, "model", None)
-    if tier := getattr(result, "service_tier", None):
+    call.response_model = plain(getattr(result, "model", None))
+    if tier := plain(getattr(result, "service_tier", None)):
         call.attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = tier
-    if fingerprint := getattr(result, "system_fingerprint", None):
+    if fingerprint := plain(getattr(result, "system_fingerprint", None)):
         call.attributes[semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = fingerprint
 
 
 def _answer(choice: Any) -> Message:
     answer = choice.message
-    content = answer.content
+    content = plain(answer.content) if isinstance(answer.content, Lenient) else answer.content
     text, thought = split(content) if isinstance(content, list) else (content, None)
     made: list[Part] = [parts.reasoning(thought)] if (thought := thought or thought_of(answer)) else []
     if text:
         made.append(parts.text(text))
-    if refusal := getattr(answer, "refusal", None):
+    if refusal := plain(getattr(answer, "refusal", None)):
         made.append({"type": "refusal", "content": refusal})
     for tool in answer.tool_calls or ():
         function: Any = getattr(tool, "function", None) or getattr(tool, "custom", None)
         given = getattr(function, "arguments", None) or getattr(function, "input", None)
-        made.append(parts.tool_call(tool.id, function.name, given))
+        made.append(parts.tool_call(tool.id, function.name, plain(given)))
     if old := getattr(answer, "function_call", None):
-        made.append(parts.tool_call(None, old.name, old.arguments))
+        made.append(parts.tool_call(None, old.name, plain(old.arguments)))
     return parts.message(answer.role or "assistant", made, choice.finish_reason)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rlhf_otel import semconv
-from rlhf_otel.instrumentation.bodies import member, plain
+from rlhf_otel.instrumentation.bodies import count_of, member, plain
 
 if TYPE_CHECKING:
     from rlhf_otel.instrumentation.call import Call
@@ -62,7 +62,7 @@ def read_modalities(call: Call, given: Any, made: Any) -> None:
     """Reads what the tokens of the input and of the output stand for, from the details of a usage."""
     for names, details in ((_INPUTS, given), (_OUTPUTS, made)):
         for name, key in names.items():
-            if isinstance(count := getattr(details, name, None), int) and count > 0:
+            if (count := count_of(getattr(details, name, None)) or 0) > 0:
                 call.attributes[key] = count
 
 
@@ -70,13 +70,13 @@ def read_usage(call: Call, usage: Any) -> None:
     """Reads token counts; cached and reasoning tokens are parts of the totals."""
     if usage is None:
         return
-    call.input_tokens = getattr(usage, "prompt_tokens", None)
-    call.output_tokens = getattr(usage, "completion_tokens", None)
+    call.input_tokens = count_of(getattr(usage, "prompt_tokens", None))
+    call.output_tokens = count_of(getattr(usage, "completion_tokens", None))
     given, made = member(usage, "prompt_tokens_details"), member(usage, "completion_tokens_details")
     if given is not None:
-        call.cached_tokens = given.cached_tokens
+        call.cached_tokens = count_of(given.cached_tokens)
     if made is not None:
-        call.reasoning_tokens = made.reasoning_tokens
+        call.reasoning_tokens = count_of(made.reasoning_tokens)
     read_modalities(call, given, made)
     if own := getattr(usage, "__pydantic_extra__", None):
         _read_own_usage(call, own)
@@ -86,9 +86,9 @@ def read_usage(call: Call, usage: Any) -> None:
 def _read_own_usage(call: Call, own: Mapping[str, Any]) -> None:
     """Reads what OpenAI's usage does not have."""
     if call.cached_tokens is None:
-        call.cached_tokens = own.get("prompt_cache_hit_tokens", own.get("cached_tokens"))
+        call.cached_tokens = count_of(own.get("prompt_cache_hit_tokens", own.get("cached_tokens")))
     if call.reasoning_tokens is None:
-        call.reasoning_tokens = own.get("reasoning_tokens")
+        call.reasoning_tokens = count_of(own.get("reasoning_tokens"))
     cost = plain(own.get("cost"))
     cost = cost.get("total_cost") if isinstance(cost, Mapping) else cost
     if isinstance(cost, int | float):
@@ -98,7 +98,7 @@ def _read_own_usage(call: Call, own: Mapping[str, Any]) -> None:
 def _include_reasoning(call: Call, total: Any) -> None:
     """xAI counts reasoning beside the output, which its total gives away; by the conventions it is within."""
     given, made, thought = call.input_tokens, call.output_tokens, call.reasoning_tokens
-    if thought and made is not None and given is not None and total == given + made + thought:
+    if thought and made is not None and given is not None and count_of(total) == given + made + thought:
         call.output_tokens = made + thought
 
 

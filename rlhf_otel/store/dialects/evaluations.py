@@ -7,7 +7,8 @@ from typing import Any
 
 from rlhf_otel import codec
 from rlhf_otel import semconv as s
-from rlhf_otel.records import Feedback, LogRecord, SpanRecord
+from rlhf_otel.otel_records import LogRecord, SpanRecord
+from rlhf_otel.records import Feedback
 from rlhf_otel.store.dialects import foundry
 from rlhf_otel.store.dialects.speech import Speech, as_json
 

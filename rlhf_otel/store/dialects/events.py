@@ -7,7 +7,7 @@ from typing import Any
 
 from rlhf_otel import semconv as s
 from rlhf_otel.codec import parse_json
-from rlhf_otel.records import LogRecord
+from rlhf_otel.otel_records import LogRecord
 from rlhf_otel.store.dialects.genai import CHOICE, MESSAGE_EVENTS, message_of_event
 from rlhf_otel.store.dialects.speech import messages_of, parts_of
 
