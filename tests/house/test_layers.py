@@ -15,6 +15,7 @@ FLOORS = {
         (
             "semconv",
             "records",
+            "otel_records",
             "codec",
             "cells",
             "views",
