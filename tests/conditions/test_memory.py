@@ -148,15 +148,22 @@ CALLS = [600, pytest.param(25_000, marks=SLOW)]
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("half", CALLS)
 def test_memory_stays_flat(half, client, taken):
-    """The second half of many calls with long prompts takes no more memory than the first has left behind."""
-    make(client, 1_200)  # Python 3.13 needs as many until all that is reused is there
-    make(client, half)
-    blocks, resident = used()
-    make(client, half)
-    more_blocks, more_resident = used()
-    assert taken.count == 1_200 + 2 * half
-    assert (more_blocks - blocks) / half < 0.1
-    assert more_resident - resident < 2_000_000  # Python takes a megabyte at a time
+    """The second half of many calls with long prompts takes no more memory than the first has left behind.
+
+    What is kept for reuse comes to an end some time, which Python 3.13 and a process with much behind it reach late; a
+    leak goes on, and so fails each of the looks.
+    """
+    make(client, 1_200)
+    made, (blocks, resident) = 1_200, used()
+    for _ in range(4):
+        make(client, half)
+        made += half
+        before, (blocks, resident) = (blocks, resident), used()
+        if (blocks - before[0]) / half < 0.1:
+            break
+    assert taken.count == made
+    assert (blocks - before[0]) / half < 0.1
+    assert resident - before[1] < 2_000_000  # Python takes a megabyte at a time
     assert len(open_streams) == 0
 
 

@@ -67,10 +67,10 @@ class Messages:
     def response(self, call: Call, result: Any) -> None:
         """Reads the content blocks as one message, and the usage."""
         call.response_id, call.response_model = result.id, plain(result.model)
+        _read_usage(call, result.usage)
         reason, content = plain(result.stop_reason), plain(result.content) or []
         call.finish_reasons = [reason] if reason else []
         call.output = [parts.message("assistant", parts_of(content), reason)]
-        _read_usage(call, result.usage)
 
     def new_state(self) -> _Streamed:
         """The blocks so far."""

@@ -71,10 +71,10 @@ class Chat:
     def response(self, call: Call, result: Any) -> None:
         """Reads every choice and the usage."""
         _read_head(call, result)
+        read_usage(call, result.usage)
         choices = result.choices or ()
         call.finish_reasons = [plain(choice.finish_reason) or "error" for choice in choices]
         call.output = [_answer(choice) for choice in choices]
-        read_usage(call, result.usage)
 
     def new_state(self) -> dict[int, _Choice]:
         """The choices by their index."""
