@@ -221,14 +221,14 @@ class Worker:
             return True
         self._inbox.refit()
         with self._start_lock:
-            if self._successor is not None and not self._is_starting:
-                self._successor._ensure_thread()  # now: from 3.12 on the end of a process may be too late
             # Whoever comes here while a thread is being started, and holds the lock, is a finalizer or a greenlet that
             # runs in the midst of it; that thread is not alive yet, and takes this item as well.
             if self._is_starting or (self._thread is not None and self._thread.is_alive()):
                 return True
             self._is_starting = True
             try:
+                if self._successor is not None:
+                    self._successor._ensure_thread()  # now: from 3.12 on the end of a process may be too late
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
             except RuntimeError as error:

@@ -123,7 +123,8 @@ CREDENTIAL_RULES: Final[tuple[Rule, ...]] = (
         "password",
         # As an option of a command, and as an element of XML.
         (
-            rf"(?P<keep>--(?i:[a-z-]{{0,24}}(?:{_PASSWORD_NAMES}))\s{{1,3}}[\"']?|<(?i:[a-z.:_-]{{0,32}}(?:{_PASSWORD_NAMES}))>\s{{0,3}})"
+            rf"(?P<keep>--(?i:[a-z-]{{0,24}}(?:{_PASSWORD_NAMES}))\s{{1,3}}[\"']?"
+            rf"|<(?i:[a-z.:_-]{{0,32}}(?:{_PASSWORD_NAMES}))>\s{{0,3}})"
             r"(?!\[REDACTED)[^\s\"'`<>]{4,256}"
         ),
         (), check=is_password, hint=r"(?:--|<)(?i:[a-z.:_-]{0,32}(?:passw|pwd|passphrase)(?:ord|d)?)[ >]",
